@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A model of the seccomp cache of constant-allow results (`/proc/<pid>/seccomp_cache`).
+//!
+//! Chains of classic BPF filters go in; out come the bits that a correct kernel caches, the text that it shows for
+//! them, the errno with which it refuses them, and a judgement of what a guest answered. No I/O, no kernel, no clock.
+//!
+//! The layers, lowest first:
+//!
+//! | module | what it models |
+//! |---|---|
+//! | [`insn`], [`data`], [`action`] | one instruction, what it reads, what a filter can answer |
+//! | [`program`], [`chain`] | what the kernel's checker accepts |
+//! | [`interpret`] | what a filter answers for one call (decodes through [`insn::Op`]) |
+//! | [`walk`] | the constant-allow walk (reads raw opcodes, so that it shares no decoder with `interpret`) |
+//! | [`tables`], [`cache`], [`difference`] | the bitmaps, their text, and how another text departs from it |
+//! | [`request`], [`answer`] | the two file formats shared with the guest program |
+//! | [`cases`], [`judge`] | the fixed cases of the check `seccomp_cache.dump`, and its verdicts |
+
+pub mod action;
+pub mod answer;
+pub mod cache;
+pub mod cases;
+pub mod chain;
+pub mod data;
+pub mod difference;
+pub mod errno;
+pub mod insn;
+pub mod interpret;
+pub mod judge;
+mod opcode;
+pub mod program;
+pub mod request;
+pub mod tables;
+pub mod walk;

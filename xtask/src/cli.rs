@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Flags: the command line as a type.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::plan::select::{Selection, Shard};
+use crate::run::context::{AccelChoice, Options};
+
+/// A kernel test lab: a patch series and a kernel tree go in, a verdict comes out.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 as expected, 1 internal error, 2 usage or configuration, 4 a glob matched nothing,\n\
+100 a check failed, 102 did not apply, 103 did not build, 104 did not boot or crashed or hung,\n\
+105 the lab's surroundings failed (packages, network, disk, KVM), 130 interrupted."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// Where downloads, trees and kernels are kept [default: $LAB_CACHE_DIR, else the XDG cache
+    /// directory + /seccomp-lab].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+    /// Where runs are recorded [default: results/ in the lab's checkout].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub results_dir: Option<PathBuf>,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Fetch, apply, build, boot, check, record.
+    Test(TestArgs),
+    /// Show cells, checks and cached kernels.
+    List(ListArgs),
+    /// Open a shell in a guest, or run one command in it.
+    Shell(ShellArgs),
+    /// Make the reports of a run again.
+    Report(ReportArgs),
+    /// Say what is missing on this host and how to install it.
+    Doctor(DoctorArgs),
+    /// Show what the cache and the results take, and remove it.
+    Clean(CleanArgs),
+    /// Kill what a dead lab has left (the lab starts this itself).
+    #[command(name = crate::sys::reaper::VERB, hide = true)]
+    Reaper,
+}
+
+/// Which cells, and which checks in them.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SelectArgs {
+    /// Cells: ids or globs such as '*/i386' ('*' crosses '/'); default: the default matrix.
+    #[arg(value_name = "CELL_GLOB")]
+    pub globs: Vec<String>,
+    /// A tree of lab.toml, path=DIR, or NAME=path:DIR.
+    #[arg(long, value_name = "TREE")]
+    pub tree: Vec<String>,
+    /// A series, NAME or NAME@N (the first N patches), `none`, an mbox, or a folder of patches.
+    #[arg(long, value_name = "SERIES")]
+    pub series: Vec<String>,
+    /// A flavor, with or without variants.
+    #[arg(long, value_name = "FLAVOR")]
+    pub flavor: Vec<String>,
+    /// A check or a family of checks.
+    #[arg(long, value_name = "CHECK")]
+    pub check: Vec<String>,
+    /// A matrix of lab.toml.
+    #[arg(long, value_name = "MATRIX")]
+    pub matrix: Option<String>,
+    /// Only part I of N.
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+}
+
+/// How to run.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// Guests at once [default: the number of CPUs].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+    /// What runs the guests; `auto` takes KVM where a guest boots under it, and says which it took.
+    #[arg(long, value_enum, default_value_t = AccelChoice::Auto)]
+    pub accel: AccelChoice,
+    /// Longest that one guest may take, e.g. 90s or 5min [default: that of lab.toml].
+    #[arg(long, value_name = "SPAN", value_parser = humantime::parse_duration)]
+    pub deadline: Option<Duration>,
+    /// Stop at the first cell that does not pass.
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Try a cell again after trouble of the lab's own (never after a kernel's).
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub retries: u32,
+    /// Install host packages that are missing (as root, else with sudo -n).
+    #[arg(long)]
+    pub install_deps: bool,
+    /// Boot this vmlinux or bzImage instead of building one.
+    #[arg(long, value_name = "FILE")]
+    pub kernel: Option<PathBuf>,
+}
+
+/// Flags of `test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// Which cells.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// How to run them.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Run everything N times; the exit code is that of the worst.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub repeat: u32,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Flags of `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Which cells; default: every tree with `none`, and every point of each series on its tree.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+    pub format: ListFormat,
+}
+
+/// How `list` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// As a GitHub Actions job matrix.
+    Github,
+}
+
+/// Flags of `shell`.
+#[derive(Debug, Args)]
+pub struct ShellArgs {
+    /// The cell.
+    pub cell: String,
+    /// A tree given ad hoc: path=DIR, or NAME=path:DIR.
+    #[arg(long, value_name = "TREE")]
+    pub tree: Vec<String>,
+    /// A series given ad hoc: an mbox or a folder of patches.
+    #[arg(long, value_name = "SERIES")]
+    pub series: Vec<String>,
+    /// How to run it.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Wait for a debugger before the first instruction.
+    #[arg(long)]
+    pub gdb: bool,
+    /// Run one command and exit as it did.
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+/// Flags of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// A run: an id, a folder, or `latest`.
+    #[arg(default_value = crate::record::store::LATEST)]
+    pub run: String,
+    /// Which report.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Summary)]
+    pub format: ReportFormat,
+}
+
+/// Reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// The table and the failures, as `test` ends with.
+    Summary,
+    /// Every sub-result.
+    Full,
+    /// JUnit XML.
+    Junit,
+    /// KTAP.
+    Ktap,
+    /// Markdown.
+    Markdown,
+    /// The record itself.
+    Json,
+}
+
+/// Flags of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Install what is missing.
+    #[arg(long)]
+    pub install_deps: bool,
+}
+
+/// Flags of `clean`.
+#[derive(Debug, Args)]
+pub struct CleanArgs {
+    /// Remove kernels, programs, headers and images that no run used for this long, e.g. 14days.
+    #[arg(long, value_name = "SPAN", value_parser = humantime::parse_duration)]
+    pub older_than: Option<Duration>,
+    /// Remove all but the newest N runs.
+    #[arg(long, value_name = "N")]
+    pub keep_runs: Option<usize>,
+    /// Remove one tree with its build directories.
+    #[arg(long, value_name = "TREE")]
+    pub tree: Option<String>,
+    /// Remove the whole cache.
+    #[arg(long)]
+    pub all: bool,
+}
+
+impl SelectArgs {
+    /// The selection, with trees and series that were given ad hoc replaced by their names.
+    pub fn selection(&self, trees: Vec<String>, series: Vec<String>) -> Selection {
+        Selection {
+            globs: self.globs.clone(),
+            trees,
+            series,
+            flavors: self.flavor.clone(),
+            checks: self.check.clone(),
+            matrix: self.matrix.clone(),
+            shard: self.shard,
+        }
+    }
+}
+
+impl RunArgs {
+    /// What the engine is told.
+    pub fn options(&self) -> Options {
+        let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Options {
+            jobs: self.jobs.map_or(cpus, usize::from),
+            accel: self.accel,
+            deadline: self.deadline,
+            fail_fast: self.fail_fast,
+            retries: self.retries,
+            kernel: self.kernel.clone(),
+        }
+    }
+}

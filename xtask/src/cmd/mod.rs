@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Verbs: flags to calls, one file each.
+
+pub mod clean;
+pub mod doctor;
+pub mod list;
+pub mod report;
+pub mod session;
+pub mod shell;
+pub mod test;

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `report`: make the reports of a run again.
+
+use anyhow::{Context, Result};
+
+use crate::cli::{Cli, ReportArgs, ReportFormat};
+use crate::cmd::session::Session;
+use crate::fault;
+use crate::record::store;
+use crate::tell;
+
+/// Runs the verb.
+///
+/// # Errors
+/// A usage fault for what is no run.
+pub fn run(cli: &Cli, args: &ReportArgs) -> Result<u8> {
+    let session = Session::open(cli)?;
+    let (folder, run) = store::read(&session.results, &args.run)?;
+    let text = match args.format {
+        ReportFormat::Summary => tell::summary::summary(&run, &folder),
+        ReportFormat::Full => tell::summary::full(&run),
+        ReportFormat::Junit => tell::junit::junit(&run)?,
+        ReportFormat::Ktap => tell::ktap::ktap(&run),
+        ReportFormat::Markdown => tell::markdown::markdown(&run),
+        ReportFormat::Json => {
+            let mut text = serde_json::to_string_pretty(&run).context("writing the record as JSON")?;
+            text.push('\n');
+            text
+        }
+    };
+    tell::print(&text);
+    Ok(fault::EXIT_OK)
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the verbs share: the lab with ad hoc trees and series, places, host packages.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use fs_err as fs;
+
+use crate::cli::Cli;
+use crate::fault::Fault;
+use crate::lab::Lab;
+use crate::lab::names::SeriesName;
+use crate::lab::series::{Point, Series};
+use crate::lab::tree::parse_ad_hoc;
+use crate::record::model::Host;
+use crate::run::cache::Cache;
+use crate::run::mailbox;
+use crate::sys::host;
+use crate::sys::process::{capture, command};
+
+/// The lab and its places.
+pub struct Session {
+    /// The configuration, ad hoc trees and series included.
+    pub lab: Lab,
+    /// Where runs are recorded.
+    pub results: PathBuf,
+    cache_dir: PathBuf,
+}
+
+/// Names that stand for what was given ad hoc.
+pub struct Named {
+    /// Trees.
+    pub trees: Vec<String>,
+    /// Points.
+    pub series: Vec<String>,
+}
+
+impl Session {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// Usage faults of the configuration; no place for the cache.
+    pub fn open(cli: &Cli) -> Result<Self> {
+        let root = find_root()?;
+        let results = match &cli.results_dir {
+            Some(given) => std::path::absolute(given).context("finding the results folder")?,
+            None => root.join("results"),
+        };
+        Ok(Self {
+            lab: Lab::read(&root)?,
+            results,
+            cache_dir: Cache::default_root(cli.cache_dir.as_deref())?,
+        })
+    }
+
+    /// Opens the cache, which is made if it is not there.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn cache(&self) -> Result<Cache> {
+        Cache::open(self.cache_dir.clone())
+    }
+
+    /// Where the cache is, or would be.
+    pub fn cache_dir(&self) -> &Path {
+        &self.cache_dir
+    }
+
+    /// Takes up trees and series that are given ad hoc, and gives their names.
+    ///
+    /// # Errors
+    /// Usage faults for what is no tree or series.
+    pub fn name_ad_hoc(&mut self, trees: &[String], series: &[String]) -> Result<Named> {
+        let mut named = Named { trees: Vec::new(), series: Vec::new() };
+        for value in trees {
+            match parse_ad_hoc(value)? {
+                Some(tree) => {
+                    named.trees.push(tree.name.to_string());
+                    self.lab.trees.insert(tree.name.clone(), tree);
+                }
+                None => named.trees.push(value.clone()),
+            }
+        }
+        for value in series {
+            named.series.push(self.name_series(value)?);
+        }
+        Ok(named)
+    }
+
+    fn name_series(&mut self, value: &str) -> Result<String> {
+        let (path, applied) = match value.rsplit_once('@') {
+            Some((path, number)) if !Path::new(value).exists() => match number.parse::<usize>() {
+                Ok(applied) => (path, Some(applied)),
+                Err(_) => (value, None),
+            },
+            _ => (value, None),
+        };
+        if !mailbox::is_path(path) {
+            return Ok(value.to_owned());
+        }
+        if let Some(range) = path.strip_prefix("git:") {
+            return Err(Fault::usage(format!("--series git:{range}: ranges of a git tree are not read yet"))
+                .help("write the range with `git format-patch --stdout` and give the mbox")
+                .into());
+        }
+        let mut series: Series = mailbox::read(Path::new(path))?;
+        // A name that is taken would make two series look like one in the record.
+        if self.lab.series.contains_key(&series.name) {
+            series.name = SeriesName::parse(&format!("{}-given", series.name))?;
+        }
+        let point: Point = match applied {
+            Some(applied) => series.point(applied)?,
+            None => series.last_point(),
+        };
+        self.lab.series.insert(series.name.clone(), series);
+        Ok(point.to_string())
+    }
+}
+
+/// The lab's checkout: where the binary was built, or above the current folder.
+fn find_root() -> Result<PathBuf> {
+    let is_lab = |folder: &Path| folder.join("configs/lab.toml").is_file();
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned);
+    // A moved checkout: target/debug/xtask still lies inside it.
+    let binary = std::env::current_exe().ok();
+    let above = binary.iter().flat_map(|binary| binary.ancestors()).map(Path::to_owned);
+    let mut candidates = above.chain(built_in);
+    candidates.find(|folder| is_lab(folder)).ok_or_else(|| {
+        Fault::usage("the lab's configs/lab.toml is not there")
+            .help("keep the binary in target/ of the lab's checkout")
+            .into()
+    })
+}
+
+/// Sees to the host's packages: installs them if that was asked for, else names what is missing.
+///
+/// # Errors
+/// The infra fault with the command that installs them.
+pub fn host_packages(install: bool, tell: &mut dyn FnMut(&str)) -> Result<()> {
+    let missing = host::missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !install {
+        return Err(host::missing_fault(&missing).into());
+    }
+    let names: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    tell(&format!("installing {}", names.join(", ")));
+    let log = std::env::temp_dir().join(format!("seccomp-lab-install-{}.log", std::process::id()));
+    host::install(&missing, &log, &mut |_| {})?;
+    fs::remove_file(&log).or_else(|_| Ok::<(), std::io::Error>(())).context("removing a log")?;
+    tell(&format!("installed {}", names.join(", ")));
+    Ok(())
+}
+
+/// What this machine is, for the record.
+///
+/// # Errors
+/// An infra fault if QEMU is not there.
+pub fn describe_host() -> Result<Host> {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let field = |path: &str, name: &str| {
+        let text = read(path);
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split_once(':'))
+            .map(|(_, value)| value.trim().to_owned())
+            .unwrap_or_default()
+    };
+    let mut asking = command(crate::vm::machine::QEMU);
+    asking.arg("--version");
+    let said = capture(asking, "asking QEMU for its version", Duration::from_secs(20), b"")?;
+    let qemu = said.success("qemu --version")?.text().lines().next().unwrap_or("").to_owned();
+    Ok(Host {
+        kernel: format!("Linux {}", read("/proc/sys/kernel/osrelease").trim()),
+        cpu: field("/proc/cpuinfo", "model name"),
+        cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        qemu,
+        lab: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `shell`: a person in a guest, or one command in it.
+
+use std::path::Path;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use anyhow::Result;
+use fs_err as fs;
+
+use crate::cli::{Cli, ShellArgs};
+use crate::cmd::session::{Session, describe_host, host_packages};
+use crate::cmd::test::read_splats;
+use crate::fault::{self, Fault};
+use crate::parse::transcript::{Collector, Ended, Reading};
+use crate::plan::select::Selection;
+use crate::plan::work::Plan;
+use crate::run::compiler::Toolchain;
+use crate::run::context::Context;
+use crate::run::event::Event;
+use crate::run::image::image;
+use crate::run::kvm;
+use crate::run::schedule::prepare_one;
+use crate::sys::host::BUSYBOX;
+use crate::sys::process::{Process, command};
+use crate::tell;
+use crate::vm::frame::FrameType;
+use crate::vm::machine::{Boot, Console, Debugger, QEMU};
+use crate::vm::session::{Job, JobCheck, Limits, converse};
+
+/// The port that gdb is told.
+const GDB_PORT: u16 = 1234;
+
+/// Longest that a command in a guest may take where no deadline is given.
+const COMMAND_DEADLINE: Duration = Duration::from_secs(3600);
+
+/// Runs the verb.
+///
+/// # Errors
+/// Usage faults; a kernel that does not build; trouble of the lab's.
+pub fn run(cli: &Cli, args: &ShellArgs) -> Result<u8> {
+    let mut session = Session::open(cli)?;
+    session.name_ad_hoc(&args.tree, &args.series)?;
+    let selection = Selection { globs: vec![args.cell.clone()], ..Selection::default() };
+    let mut plan = Plan::make(&session.lab, &selection)?;
+    if plan.guests.len() != 1 {
+        return Err(Fault::usage(format!(
+            "`{}` names {} cells, and a shell is in one",
+            args.cell,
+            plan.guests.len()
+        ))
+        .help("give the id of one cell, as `cargo xtask list` shows them")
+        .into());
+    }
+    // The image of a shell has no checks.
+    plan.guests.iter_mut().for_each(|guest| guest.checks.clear());
+    host_packages(args.run.install_deps, &mut |text| tell::print_error(&format!("{text}\n")))?;
+    let options = args.run.options();
+    let cache = session.cache()?;
+    let host = describe_host()?;
+    let logs = cache.temporary()?;
+    let (sender, events) = channel();
+    // Progress goes to the error stream: standard output is the guest's.
+    std::thread::spawn(move || events.iter().for_each(|event| tell_event(&event)));
+    let folder = logs.path().to_owned();
+    let context = Context::new(&session.lab, &cache, Toolchain::ask()?, &options, folder, sender);
+    let ready = match prepare_one(&context, &plan)? {
+        Ok(ready) => ready,
+        Err(record) => {
+            tell::print_error(&tell::terminal::cell_lines(&record));
+            return Ok(record.outcome.exit_code());
+        }
+    };
+    let image = image(&context, &ready.init, &[], Some(Path::new(BUSYBOX)))?;
+    let mut boot = ready.boot(&context, &image, logs.path().join("console.log"))?;
+    boot.accel = kvm::choose(&context, &host, &boot)?.accel;
+    if args.gdb {
+        boot.debugger = Debugger::Wait(GDB_PORT);
+        tell::print_error(&gdb_words(&boot));
+    }
+    if args.command.is_empty() {
+        return interactive(boot);
+    }
+    one_command(&context, &boot, &args.command)
+}
+
+fn tell_event(event: &Event) {
+    match event {
+        Event::Waiting(text) | Event::Note(text) => tell::print_error(&format!("{text}\n")),
+        Event::Begin { subject, detail, step } => {
+            tell::print_error(&format!("{step:?} {subject}: {detail}\n"));
+        }
+        _ => {}
+    }
+}
+
+fn gdb_words(boot: &Boot) -> String {
+    format!(
+        "the guest waits for a debugger:\n    gdb {} -ex 'target remote :{GDB_PORT}'\n",
+        boot.vmlinux.display()
+    )
+}
+
+/// A person at the guest's console.
+fn interactive(mut boot: Boot) -> Result<u8> {
+    boot.console = Console::Terminal;
+    boot.append = "lab.mode=shell".into();
+    if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stdout()) {
+        boot.append.push_str(&format!(" lab.rows={} lab.cols={}", size.ws_row, size.ws_col));
+    }
+    tell::print_error("leave with `exit`, or end QEMU with Ctrl-A X\n");
+    let mut qemu = command(QEMU);
+    qemu.args(boot.arguments());
+    let status = Process::run_in_foreground(&mut qemu, QEMU)?;
+    Ok(if status.is_success() { fault::EXIT_OK } else { fault::EXIT_BOOT })
+}
+
+/// One command, over the results port: its output is exact, and its exit code its own.
+fn one_command(context: &Context<'_>, boot: &Boot, words: &[String]) -> Result<u8> {
+    let mut arguments = vec!["/bin/busybox".to_owned(), "sh".into(), "-c".into()];
+    match words {
+        // One word may be a whole script; several are a program and its arguments.
+        [script] => arguments.push(script.clone()),
+        words => arguments.extend(["exec \"$0\" \"$@\"".to_owned()].into_iter().chain(words.iter().cloned())),
+    }
+    let deadline = context.options.deadline.unwrap_or(COMMAND_DEADLINE);
+    let check = JobCheck { arguments, deadline, input: Vec::new() };
+    let job = Job { nonce: "0".repeat(32), checks: vec![check] };
+    let limits = Limits { boot: context.lab.deadlines.boot, guest: deadline + context.lab.deadlines.boot };
+    if boot.debugger != Debugger::Off {
+        return Err(
+            Fault::usage("--gdb and a command do not go together: the boot deadline would end it").into()
+        );
+    }
+    let splats = read_splats(context.lab)?;
+    let mut collector = Collector::new(vec![Reading::ExitCode], &splats);
+    let transcript = context.folder.join("transcript.bin");
+    let ended = converse(boot, &job, &transcript, limits, &mut |frame| {
+        match frame.kind {
+            FrameType::Output => tell::print_bytes(&frame.payload),
+            FrameType::Error => tell::print_error_bytes(&frame.payload),
+            _ => {}
+        }
+        collector.frame(frame);
+    })?;
+    let said = collector.finish(ended.error.as_ref());
+    let how = said.checks.first().and_then(|check| check.dones.first()).map(|done| done.how);
+    match how {
+        Some(Ended::Exit(code)) => Ok(u8::try_from(code).unwrap_or(u8::MAX)),
+        Some(Ended::Signal(signal)) => Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
+        Some(Ended::Deadline | Ended::NotStarted(_)) | None => {
+            crate::sys::interrupt::check()?;
+            let console = fs::read(context.folder.join("console.log")).unwrap_or_default();
+            let tail = String::from_utf8_lossy(&console).into_owned();
+            let tail = crate::sys::process::tail(&tail, 2000).to_owned();
+            tell::print_error(&format!(
+                "{tail}\nerror: the guest did not finish the command ({:?}, QEMU: {})\n",
+                how, ended.exit
+            ));
+            Ok(fault::EXIT_BOOT)
+        }
+    }
+}

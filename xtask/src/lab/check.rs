@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Checks, as `lab.toml` declares them.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::fault::Fault;
+use crate::lab::names::CheckName;
+
+/// One named thing with sub-results.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// `CHECK` or `CHECK.SUB`.
+    pub name: CheckName,
+    /// How it is made and judged.
+    pub kind: CheckKind,
+    /// Arguments of the program.
+    pub args: Vec<String>,
+    /// More arguments for the compiler.
+    pub cflags: Vec<String>,
+    /// Libraries that are linked where the source includes their header.
+    pub libraries: Vec<Library>,
+    /// Config symbols, without `CONFIG_`, without which the check is absent.
+    pub requires: Vec<String>,
+    /// Time it may take in the guest.
+    pub deadline: Duration,
+}
+
+/// How a check is made and judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CheckKind {
+    /// A program of the tree under test: `tools/testing/selftests/<target>/<binary>.c`.
+    Kselftest {
+        /// The selftest collection.
+        target: String,
+        /// The program.
+        binary: String,
+        /// What its results are taken from.
+        plan: PlanSource,
+    },
+    /// A program of `guest/` that prints KTAP.
+    Program {
+        /// Its C source.
+        source: String,
+    },
+    /// A program of `guest/` whose answer is compared with a model on the host.
+    Oracle {
+        /// Its C source.
+        source: String,
+        /// The model.
+        oracle: OracleName,
+    },
+}
+
+/// What the results of a program are taken from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlanSource {
+    /// KTAP on its standard output: a plan, and a line for each sub-test.
+    #[default]
+    Ktap,
+    /// Its exit code alone, for the kernel's older programs that print no plan: one sub-result.
+    ExitCode,
+}
+
+/// A model that judges on the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OracleName {
+    /// `/proc/<pid>/seccomp_cache` against the model of the constant-allow walk.
+    SeccompCache,
+}
+
+/// A library that a program of newer trees needs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Library {
+    /// As in `-lNAME`.
+    pub name: String,
+    /// Linked if the source has `#include <HEADER>`.
+    pub header: String,
+    /// The Debian package with the static library, for the guest's architecture.
+    pub package: String,
+}
+
+/// `[check.NAME]` as it stands in the file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawCheck {
+    kind: KindName,
+    target: Option<String>,
+    binary: Option<String>,
+    plan: Option<PlanSource>,
+    program: Option<String>,
+    oracle: Option<OracleName>,
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default)]
+    cflags: Vec<String>,
+    #[serde(default)]
+    library: Vec<Library>,
+    #[serde(default)]
+    requires: Vec<String>,
+    #[serde(deserialize_with = "duration")]
+    deadline: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum KindName {
+    Kselftest,
+    Program,
+    Oracle,
+}
+
+impl RawCheck {
+    /// Gives the check its kind, and refuses fields that do not belong to it.
+    ///
+    /// # Errors
+    /// A usage fault that names the field.
+    pub fn into_check(self, name: CheckName) -> Result<Check, Fault> {
+        let stray = match self.kind {
+            KindName::Kselftest => {
+                [("program", self.program.is_some()), ("oracle", self.oracle.is_some()), ("", false)]
+            }
+            KindName::Program => [
+                ("target", self.target.is_some()),
+                ("binary", self.binary.is_some()),
+                ("oracle", self.oracle.is_some()),
+            ],
+            KindName::Oracle => [
+                ("target", self.target.is_some()),
+                ("binary", self.binary.is_some()),
+                ("plan", self.plan.is_some()),
+            ],
+        };
+        if let Some((field, _)) = stray.iter().find(|(_, given)| *given) {
+            return Err(Fault::usage(format!(
+                "check `{name}`: `{field}` does not belong to kind {:?}",
+                self.kind
+            )));
+        }
+        let missing = |field: &str| Fault::usage(format!("check `{name}`: `{field}` is missing"));
+        let kind = match self.kind {
+            KindName::Kselftest => CheckKind::Kselftest {
+                target: self.target.ok_or_else(|| missing("target"))?,
+                binary: self.binary.ok_or_else(|| missing("binary"))?,
+                plan: self.plan.unwrap_or_default(),
+            },
+            KindName::Program => {
+                CheckKind::Program { source: self.program.ok_or_else(|| missing("program"))? }
+            }
+            KindName::Oracle => CheckKind::Oracle {
+                source: self.program.ok_or_else(|| missing("program"))?,
+                oracle: self.oracle.ok_or_else(|| missing("oracle"))?,
+            },
+        };
+        if let Some(bad) = kind.words().into_iter().find(|word| !is_plain(word)) {
+            return Err(Fault::usage(format!("check `{name}`: `{bad}` is no plain relative path")));
+        }
+        Ok(Check {
+            name,
+            kind,
+            args: self.args,
+            cflags: self.cflags,
+            libraries: self.library,
+            requires: self.requires,
+            deadline: self.deadline,
+        })
+    }
+}
+
+impl CheckKind {
+    fn words(&self) -> Vec<&str> {
+        match self {
+            CheckKind::Kselftest { target, binary, .. } => vec![target, binary],
+            CheckKind::Program { source } | CheckKind::Oracle { source, .. } => vec![source],
+        }
+    }
+
+    /// The name of the program in the guest.
+    pub fn binary(&self) -> &str {
+        match self {
+            CheckKind::Kselftest { binary, .. } => binary,
+            CheckKind::Program { source } | CheckKind::Oracle { source, .. } => {
+                let file = source.rsplit('/').next().unwrap_or(source);
+                file.strip_suffix(".c").unwrap_or(file)
+            }
+        }
+    }
+}
+
+fn is_plain(path: &str) -> bool {
+    crate::lab::patch::is_safe(path) && !path.contains(char::is_whitespace)
+}
+
+/// Reads `"120s"`, `"5min"`.
+pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text).map_err(|error| {
+        serde::de::Error::custom(format!("`{text}` is no time span such as \"120s\" or \"5min\": {error}"))
+    })
+}

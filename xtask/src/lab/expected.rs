@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Known failures and skips, each with a reason and an end date.
+
+use serde::Deserialize;
+
+use crate::fault::Fault;
+
+/// `expected.toml`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expected {
+    #[serde(default)]
+    expect: Vec<Expectation>,
+}
+
+/// One entry of `expected.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// A glob over cell ids.
+    pub cell: String,
+    /// A glob over `CHECK.SUBTEST`.
+    pub check: String,
+    /// What is expected instead of a pass.
+    pub status: ExpectedStatus,
+    /// Why.
+    pub reason: String,
+    /// The last day it holds, `YYYY-MM-DD`.
+    pub until: String,
+}
+
+/// What can be expected of a sub-test that does not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExpectedStatus {
+    /// It fails.
+    Fail,
+    /// It is skipped.
+    Skip,
+}
+
+impl Expected {
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    /// A usage fault that names the file and the entry.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Fault> {
+        let expected: Self =
+            toml::from_str(text).map_err(|error| Fault::usage(format!("{file}: {error}")))?;
+        for entry in &expected.expect {
+            let bad = |what: &str| Fault::usage(format!("{file}: entry for `{}`: {what}", entry.check));
+            for glob in [&entry.cell, &entry.check] {
+                glob::Pattern::new(glob).map_err(|error| bad(&format!("`{glob}` is no glob: {error}")))?;
+            }
+            if entry.reason.trim().is_empty() {
+                return Err(bad("`reason` is empty"));
+            }
+            if !is_date(&entry.until) {
+                return Err(bad(&format!("`until = \"{}\"` is no date (YYYY-MM-DD)", entry.until)));
+            }
+        }
+        Ok(expected)
+    }
+
+    /// The entry that explains this sub-test, if one does and holds on `today`.
+    pub fn find(&self, cell: &str, check: &str, status: ExpectedStatus, today: &str) -> Option<&Expectation> {
+        let matches = |glob: &str, text: &str| glob::Pattern::new(glob).is_ok_and(|glob| glob.matches(text));
+        self.expect.iter().find(|entry| {
+            entry.status == status
+                && entry.until.as_str() >= today
+                && matches(&entry.cell, cell)
+                && matches(&entry.check, check)
+        })
+    }
+}
+
+fn is_date(text: &str) -> bool {
+    text.len() == 10
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRY: &str = r#"
+        [[expect]]
+        cell = "*/compat"
+        check = "seccomp_bpf.global.*"
+        status = "skip"
+        reason = "needs ptrace"
+        until = "2030-01-01"
+    "#;
+
+    #[test]
+    fn an_entry_holds_for_its_cells_until_its_day() {
+        let expected = Expected::parse("expected.toml", ENTRY).unwrap();
+        let find = |cell, status, today| expected.find(cell, "seccomp_bpf.global.x", status, today).is_some();
+        assert!(find("5.10/none/compat", ExpectedStatus::Skip, "2029-12-31"));
+        assert!(find("5.10/none/compat", ExpectedStatus::Skip, "2030-01-01"));
+        assert!(!find("5.10/none/compat", ExpectedStatus::Skip, "2030-01-02"));
+        assert!(!find("5.10/none/compat", ExpectedStatus::Fail, "2029-12-31"));
+        assert!(!find("5.10/none/x86_64", ExpectedStatus::Skip, "2029-12-31"));
+    }
+
+    #[test]
+    fn an_entry_without_reason_or_date_is_refused() {
+        for (from, to) in [("needs ptrace", " "), ("2030-01-01", "soon"), ("reason =", "why =")] {
+            let error = Expected::parse("expected.toml", &ENTRY.replace(from, to)).unwrap_err();
+            assert!(error.to_string().starts_with("expected.toml"), "{error}");
+        }
+    }
+}

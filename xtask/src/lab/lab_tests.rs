@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+use super::*;
+use crate::lab::series::Point;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The project's own configuration with one text replaced.
+fn with(from: &str, to: &str) -> Result<Lab> {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = |name: &str| {
+        let (from, to) = (root().join(name), folder.path().join(name));
+        fs::create_dir_all(&to).unwrap();
+        for entry in fs::read_dir(&from).unwrap().map(|entry| entry.unwrap()) {
+            if entry.file_type().unwrap().is_file() {
+                fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+            }
+        }
+    };
+    ["configs", "configs/kernel", "kernel-patches", "kernel-patches/seccomp-cache"]
+        .into_iter()
+        .for_each(copy);
+    let path = folder.path().join("configs/lab.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{from}");
+    fs::write(&path, text.replacen(from, to, 1)).unwrap();
+    Lab::read(folder.path())
+}
+
+#[test]
+fn the_projects_own_configuration_is_valid() {
+    let lab = Lab::read(&root()).unwrap();
+    assert_eq!(lab.series.values().map(|series| series.patches.len()).sum::<usize>(), 5);
+    let point = Point { series: lab.defaults.series.clone(), applied: 3 };
+    assert_eq!(lab.patches(&point).unwrap().len(), 3);
+}
+
+#[test]
+fn mistakes_are_named_with_what_could_be_meant() {
+    for (from, to, wanted) in [
+        ("deadline = \"60s\"", "deadlin = \"60s\"", "deadlin"),
+        ("deadline = \"60s\"", "deadline = \"soon\"", "no time span"),
+        ("kernel = \"i386\"", "kernel = \"i368\"", "there is no kernel config `i368`"),
+        ("tree = \"5.10\"", "tree = \"5.11\"", "there is no tree `5.11`"),
+        ("\"seccomp_bpf\", \"seccomp_cache\"", "\"seccomp_bfp\"", "there is no check `seccomp_bfp`"),
+        ("cpus = 1", "cpus = \"one\"", "invalid type"),
+        ("plan = \"exit-code\"", "program = \"x.c\"", "`program` does not belong"),
+        ("binary = \"seccomp_bpf\"\n", "", "`binary` is missing"),
+        ("\"base.config\"", "\"bass.config\"", "bass.config"),
+        ("binary = \"posix_timers\"", "binary = \"../x\"", "no plain relative path"),
+    ] {
+        let error = with(from, to).unwrap_err();
+        let text = crate::fault::describe(&error);
+        assert!(text.contains(wanted), "{from} -> {to}: {text}");
+        assert_eq!(crate::fault::exit_code(&error), crate::fault::EXIT_USAGE, "{text}");
+    }
+}
+
+#[test]
+fn an_unknown_key_gets_its_nearest() {
+    let text = crate::fault::describe(&with("deadline = \"60s\"", "deadlin = \"60s\"").unwrap_err());
+    assert!(text.contains("help: did you mean `deadline`?"), "{text}");
+    assert!(text.contains("lab.toml"), "{text}");
+}

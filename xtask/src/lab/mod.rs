@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Read: configuration files to a validated [`Lab`].
+//!
+//! Architecture invariant: nothing here fetches, builds or boots; every name that a later stage
+//! looks up was checked here.
+
+pub mod check;
+pub mod expected;
+pub mod fragment;
+pub mod kernel;
+pub mod names;
+pub mod patch;
+pub mod series;
+pub mod tree;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use fs_err as fs;
+use serde::Deserialize;
+
+use crate::fault::Fault;
+use crate::lab::check::{Check, RawCheck};
+use crate::lab::expected::Expected;
+use crate::lab::fragment::Symbols;
+use crate::lab::kernel::{Flavor, FlavorId, KernelConfig, KernelId, Variant};
+use crate::lab::names::{
+    CheckName, FlavorName, KernelName, MatrixName, SeriesName, TreeName, VariantName, unknown,
+};
+use crate::lab::series::Series;
+use crate::lab::tree::{Tree, TreeSource};
+
+/// `lab.toml` as it stands in the file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LabFile {
+    defaults: Defaults,
+    deadline: Deadlines,
+    tree: BTreeMap<TreeName, TreeSource>,
+    kernel: BTreeMap<KernelName, KernelConfig>,
+    #[serde(default)]
+    variant: BTreeMap<VariantName, Variant>,
+    flavor: BTreeMap<FlavorName, Flavor>,
+    matrix: BTreeMap<MatrixName, Matrix>,
+    check: BTreeMap<CheckName, RawCheck>,
+}
+
+/// What an axis is when nobody names it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Defaults {
+    /// The tree.
+    pub tree: TreeName,
+    /// The series; all of it.
+    pub series: SeriesName,
+    /// The flavors.
+    pub flavors: Vec<FlavorName>,
+    /// The matrix whose checks are run when none is named.
+    pub matrix: MatrixName,
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deadlines {
+    /// From starting QEMU to init's first record.
+    #[serde(deserialize_with = "check::duration")]
+    pub boot: Duration,
+    /// From starting QEMU to its end.
+    #[serde(deserialize_with = "check::duration")]
+    pub guest: Duration,
+    /// One kernel build.
+    #[serde(deserialize_with = "check::duration")]
+    pub build: Duration,
+    /// One download.
+    #[serde(deserialize_with = "check::duration")]
+    pub fetch: Duration,
+    /// The boot that finds out whether KVM can run a guest.
+    #[serde(deserialize_with = "check::duration")]
+    pub kvm_probe: Duration,
+}
+
+/// `[matrix.NAME]`: cells and checks.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Matrix {
+    /// Cell ids; `TREE/SERIES/FLAVOR` stands for the last point.
+    pub cells: Vec<String>,
+    /// Checks or families of checks.
+    pub checks: Vec<String>,
+}
+
+/// Everything that is configured, checked.
+#[derive(Debug)]
+pub struct Lab {
+    /// The lab's checkout.
+    pub root: PathBuf,
+    /// What an axis is when nobody names it.
+    pub defaults: Defaults,
+    /// How long things may take.
+    pub deadlines: Deadlines,
+    /// Kernel sources.
+    pub trees: BTreeMap<TreeName, Tree>,
+    /// Series, `none` included.
+    pub series: BTreeMap<SeriesName, Series>,
+    /// Kernel configs.
+    pub kernels: BTreeMap<KernelName, KernelConfig>,
+    /// Variants of kernel configs.
+    pub variants: BTreeMap<VariantName, Variant>,
+    /// Flavors.
+    pub flavors: BTreeMap<FlavorName, Flavor>,
+    /// Matrices.
+    pub matrices: BTreeMap<MatrixName, Matrix>,
+    /// Checks.
+    pub checks: BTreeMap<CheckName, Check>,
+    /// Known failures and skips.
+    pub expected: Expected,
+    /// `splats.toml`: kernel-log patterns.
+    pub splats: String,
+}
+
+impl Lab {
+    /// Reads the configuration of the lab whose checkout is `root`.
+    ///
+    /// # Errors
+    /// A usage fault that names the file, and the field or line.
+    pub fn read(root: &Path) -> Result<Self> {
+        let configs = root.join("configs");
+        let path = configs.join("lab.toml");
+        let text = fs::read_to_string(&path)?;
+        let file: LabFile = toml::from_str(&text).map_err(|error| toml_fault(&path, &error))?;
+        let mut checks = BTreeMap::new();
+        for (name, raw) in file.check {
+            let check =
+                raw.into_check(name.clone()).with_context(|| format!("reading {}", path.display()))?;
+            checks.insert(name, check);
+        }
+        let trees = file
+            .tree
+            .into_iter()
+            .map(|(name, source)| (name.clone(), Tree { name, source: absolute(source, root) }))
+            .collect();
+        let expected_path = configs.join("expected.toml");
+        let lab = Self {
+            root: root.to_owned(),
+            defaults: file.defaults,
+            deadlines: file.deadline,
+            trees,
+            series: read_series(&root.join("kernel-patches"))?,
+            kernels: file.kernel,
+            variants: file.variant,
+            flavors: file.flavor,
+            matrices: file.matrix,
+            checks,
+            expected: Expected::parse(
+                &expected_path.display().to_string(),
+                &fs::read_to_string(&expected_path)?,
+            )?,
+            splats: fs::read_to_string(configs.join("splats.toml"))?,
+        };
+        lab.validate().with_context(|| format!("reading {}", path.display()))?;
+        Ok(lab)
+    }
+
+    fn validate(&self) -> Result<()> {
+        for (name, tree) in &self.trees {
+            // A directory may be missing until it is asked for.
+            if !matches!(tree.source, TreeSource::Path { .. }) {
+                tree.source.validate().with_context(|| format!("in [tree.\"{name}\"]"))?;
+            }
+        }
+        for (name, flavor) in &self.flavors {
+            known("kernel config", flavor.kernel.as_str(), self.kernels.keys().map(KernelName::as_str))
+                .with_context(|| format!("in [flavor.{name}]"))?;
+        }
+        for (name, variant) in &self.variants {
+            for flavor in &variant.flavors {
+                self.flavor(flavor).with_context(|| format!("in [variant.{name}]"))?;
+            }
+        }
+        for flavor in &self.defaults.flavors {
+            self.flavor(flavor).context("in [defaults]")?;
+        }
+        known("tree", self.defaults.tree.as_str(), self.trees.keys().map(TreeName::as_str))
+            .context("in [defaults]")?;
+        known("series", self.defaults.series.as_str(), self.series.keys().map(SeriesName::as_str))
+            .context("in [defaults]")?;
+        known("matrix", self.defaults.matrix.as_str(), self.matrices.keys().map(MatrixName::as_str))
+            .context("in [defaults]")?;
+        for (name, matrix) in &self.matrices {
+            for check in &matrix.checks {
+                self.checks_under(check).with_context(|| format!("in [matrix.{name}]"))?;
+            }
+        }
+        for series in self.series.values() {
+            for check in &series.facts.check {
+                self.checks_under(check.name.as_str())
+                    .with_context(|| format!("in kernel-patches/{}/series.toml", series.name))?;
+            }
+            if let Some(required) = &series.facts.requires {
+                known("series", required.as_str(), self.series.keys().map(SeriesName::as_str))
+                    .with_context(|| format!("in kernel-patches/{}/series.toml", series.name))?;
+            }
+        }
+        for id in self.kernels.keys() {
+            let id = KernelId { kernel: id.clone(), variants: Vec::new() };
+            self.symbols(&id).with_context(|| format!("in [kernel.{id}]"))?;
+        }
+        Ok(())
+    }
+
+    /// A plain flavor by name.
+    ///
+    /// # Errors
+    /// A usage fault with the nearest name.
+    pub fn flavor(&self, name: &FlavorName) -> Result<&Flavor, Fault> {
+        self.flavors
+            .get(name)
+            .ok_or_else(|| unknown("flavor", name.as_str(), self.flavors.keys().map(FlavorName::as_str)))
+    }
+
+    /// The kernel that a flavor runs on.
+    ///
+    /// # Errors
+    /// A usage fault for an unknown flavor or variant, or one that does not exist for the other.
+    pub fn kernel_of(&self, flavor: &FlavorId) -> Result<KernelId, Fault> {
+        let plain = self.flavor(&flavor.flavor)?;
+        for name in &flavor.variants {
+            let variant = self.variants.get(name).ok_or_else(|| {
+                unknown("variant", name.as_str(), self.variants.keys().map(VariantName::as_str))
+            })?;
+            if !variant.flavors.contains(&flavor.flavor) {
+                return Err(Fault::usage(format!("variant `{name}` does not exist for `{}`", flavor.flavor)));
+            }
+        }
+        Ok(KernelId { kernel: plain.kernel.clone(), variants: flavor.variants.clone() })
+    }
+
+    /// The config behind a kernel id.
+    ///
+    /// # Errors
+    /// A usage fault with the nearest name.
+    pub fn kernel(&self, id: &KernelId) -> Result<&KernelConfig, Fault> {
+        self.kernels.get(&id.kernel).ok_or_else(|| {
+            unknown("kernel config", id.kernel.as_str(), self.kernels.keys().map(KernelName::as_str))
+        })
+    }
+
+    /// Virtual CPUs of a guest of this kernel.
+    pub fn cpus(&self, id: &KernelId, config: &KernelConfig) -> u32 {
+        let wanted = id.variants.iter().rev().find_map(|name| self.variants.get(name)?.cpus);
+        wanted.unwrap_or(config.machine.cpus)
+    }
+
+    /// The symbols that a kernel config asks for: those that every tree must have, and those that
+    /// are asked for only where the tree has them.
+    ///
+    /// # Errors
+    /// A fault that names the fragment.
+    pub fn symbols(&self, id: &KernelId) -> Result<(Symbols, Symbols)> {
+        let config = self.kernel(id)?;
+        let mut wanted = Symbols::default();
+        let variants = id.variants.iter().filter_map(|name| self.variants.get(name));
+        let fragments = config.fragments.iter().chain(variants.flat_map(|variant| &variant.fragments));
+        for file in fragments {
+            wanted.merge(&self.fragment(file)?);
+        }
+        let mut optional = Symbols::default();
+        for file in &config.optional {
+            optional.merge(&self.fragment(file)?);
+        }
+        Ok((wanted, optional))
+    }
+
+    fn fragment(&self, file: &str) -> Result<Symbols> {
+        let path = self.root.join("configs/kernel").join(file);
+        let text = fs::read_to_string(&path).map_err(|error| {
+            Fault::usage(format!("reading a config fragment: {error}"))
+                .help("fragments are files under configs/kernel/")
+        })?;
+        Ok(Symbols::parse_fragment(&path.display().to_string(), &text)?)
+    }
+
+    /// The checks that `prefix` names: one, or a family.
+    ///
+    /// # Errors
+    /// A usage fault with the nearest name if it names none.
+    pub fn checks_under(&self, prefix: &str) -> Result<Vec<&Check>, Fault> {
+        let found: Vec<&Check> = self.checks.values().filter(|check| check.name.is_under(prefix)).collect();
+        if found.is_empty() {
+            return Err(unknown("check", prefix, self.checks.keys().map(CheckName::as_str)));
+        }
+        Ok(found)
+    }
+
+    /// The patches to apply for a point: those of the series it requires, whole, then its own.
+    ///
+    /// # Errors
+    /// A usage fault for an unknown series or a circle of requirements.
+    pub fn patches(&self, point: &series::Point) -> Result<Vec<&patch::Patch>, Fault> {
+        let mut stack: Vec<(&Series, usize)> = Vec::new();
+        let mut series = self.series(&point.series)?;
+        stack.push((series, point.applied));
+        while let Some(required) = &series.facts.requires {
+            series = self.series(required)?;
+            if stack.iter().any(|(seen, _)| seen.name == series.name) {
+                return Err(Fault::usage(format!("series `{}` requires itself", series.name)));
+            }
+            stack.push((series, series.patches.len()));
+        }
+        Ok(stack
+            .into_iter()
+            .rev()
+            .flat_map(|(series, applied)| series.patches.iter().take(applied))
+            .collect())
+    }
+
+    /// A series by name.
+    ///
+    /// # Errors
+    /// A usage fault with the nearest name.
+    pub fn series(&self, name: &SeriesName) -> Result<&Series, Fault> {
+        self.series
+            .get(name)
+            .ok_or_else(|| unknown("series", name.as_str(), self.series.keys().map(SeriesName::as_str)))
+    }
+
+    /// A tree by name.
+    ///
+    /// # Errors
+    /// A usage fault with the nearest name.
+    pub fn tree(&self, name: &TreeName) -> Result<&Tree, Fault> {
+        self.trees
+            .get(name)
+            .ok_or_else(|| unknown("tree", name.as_str(), self.trees.keys().map(TreeName::as_str)))
+    }
+}
+
+fn known<'a>(
+    what: &str,
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str> + Clone,
+) -> Result<(), Fault> {
+    if candidates.clone().into_iter().any(|candidate| candidate == name) {
+        return Ok(());
+    }
+    Err(unknown(what, name, candidates))
+}
+
+/// Paths in `lab.toml` are meant from the top of the lab's checkout.
+fn absolute(source: TreeSource, root: &Path) -> TreeSource {
+    match source {
+        TreeSource::Path { directory } => TreeSource::Path { directory: root.join(directory) },
+        TreeSource::Tarball { location, sha256 } if !location.contains("://") => {
+            TreeSource::Tarball { location: root.join(location).to_string_lossy().into_owned(), sha256 }
+        }
+        other => other,
+    }
+}
+
+fn read_series(folder: &Path) -> Result<BTreeMap<SeriesName, Series>> {
+    let none = Series::empty()?;
+    let mut all = BTreeMap::from([(none.name.clone(), none)]);
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() {
+            continue;
+        }
+        let name = SeriesName::parse(&entry.file_name().to_string_lossy())
+            .with_context(|| format!("reading {}", folder.display()))?;
+        all.insert(name.clone(), Series::read_shipped(name, &entry.path())?);
+    }
+    Ok(all)
+}
+
+/// toml's message shows the line; an unknown field gets the nearest one it could have been.
+fn toml_fault(path: &Path, error: &toml::de::Error) -> Fault {
+    let fault = Fault::usage(format!("{}: {}", path.display(), error.to_string().trim_end()));
+    let message = error.message();
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    match quoted.next() {
+        Some(written) if message.starts_with("unknown field") => {
+            match names::nearest(written, quoted.collect::<Vec<_>>()) {
+                Some(near) => fault.help(format!("did you mean `{near}`?")),
+                None => fault,
+            }
+        }
+        _ => fault,
+    }
+}
+
+#[cfg(test)]
+#[path = "lab_tests.rs"]
+mod tests;

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Series: ordered patches, and points within them.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+use crate::lab::names::{CheckName, SeriesName, TreeName};
+use crate::lab::patch::Patch;
+
+/// What `series.toml` says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeriesFacts {
+    /// One line: what the series does.
+    pub title: String,
+    /// The tree it was written for.
+    pub tree: Option<TreeName>,
+    /// Licence of the patches, an SPDX expression.
+    pub license: Option<String>,
+    /// A series that must be applied, whole, before this one.
+    pub requires: Option<SeriesName>,
+    /// Config symbols that the series brings.
+    #[serde(default)]
+    pub symbol: Vec<BroughtSymbol>,
+    /// Checks that make sense from some patch on.
+    #[serde(default)]
+    pub check: Vec<BroughtCheck>,
+    /// Names of functions, for static checks.
+    #[serde(default)]
+    pub functions: std::collections::BTreeMap<String, String>,
+}
+
+/// A config symbol that is asked for from a patch on.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BroughtSymbol {
+    /// Without `CONFIG_`.
+    pub name: String,
+    /// `y`, `n`, a number or a quoted string, as in a `.config`.
+    pub value: String,
+    /// The first patch with which it exists.
+    pub from: usize,
+}
+
+/// A check, or family of checks, that belongs to a series.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BroughtCheck {
+    /// `CHECK` or `CHECK.SUB`.
+    pub name: CheckName,
+    /// The first patch with which it can be asked.
+    pub from: usize,
+}
+
+/// Where a series came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeriesOrigin {
+    /// A folder under `kernel-patches/`.
+    Shipped,
+    /// A file or folder given with `--series`.
+    AdHoc(PathBuf),
+    /// The empty series.
+    Empty,
+}
+
+/// An ordered series of patches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Series {
+    /// How cells call it.
+    pub name: SeriesName,
+    /// Where it came from.
+    pub origin: SeriesOrigin,
+    /// What is declared about it.
+    pub facts: SeriesFacts,
+    /// The patches, first to last.
+    pub patches: Vec<Patch>,
+}
+
+/// A series with a number of its patches applied: `seccomp-cache@3`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Point {
+    /// The series.
+    pub series: SeriesName,
+    /// How many patches of it, counted from the first.
+    pub applied: usize,
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.series.is_none() {
+            return f.write_str(SeriesName::NONE);
+        }
+        write!(f, "{}@{}", self.series, self.applied)
+    }
+}
+
+impl Series {
+    /// The empty series.
+    ///
+    /// # Errors
+    /// Never: `none` is a name.
+    pub fn empty() -> Result<Self, Fault> {
+        Ok(Self {
+            name: SeriesName::parse(SeriesName::NONE)?,
+            origin: SeriesOrigin::Empty,
+            facts: SeriesFacts { title: "no patches".into(), ..SeriesFacts::default() },
+            patches: Vec::new(),
+        })
+    }
+
+    /// Reads a folder of `kernel-patches/`.
+    ///
+    /// # Errors
+    /// A usage fault that names the file.
+    pub fn read_shipped(name: SeriesName, folder: &Path) -> Result<Self> {
+        let path = folder.join("series.toml");
+        let text = fs::read_to_string(&path)?;
+        let facts: SeriesFacts =
+            toml::from_str(&text).map_err(|error| Fault::usage(format!("{}: {error}", path.display())))?;
+        let patches = read_folder(folder)?;
+        let series = Self { name, origin: SeriesOrigin::Shipped, facts, patches };
+        series.validate().with_context(|| format!("reading {}", path.display()))?;
+        Ok(series)
+    }
+
+    fn validate(&self) -> Result<(), Fault> {
+        if self.patches.is_empty() {
+            return Err(Fault::usage(format!("series `{}` has no patches", self.name))
+                .help("put NNNN-*.patch files, as `git format-patch` writes them, beside its series.toml"));
+        }
+        let last = self.patches.len();
+        let from = self.facts.symbol.iter().map(|symbol| (symbol.name.as_str(), symbol.from));
+        let from = from.chain(self.facts.check.iter().map(|check| (check.name.as_str(), check.from)));
+        for (name, from) in from {
+            if from > last {
+                return Err(Fault::usage(format!(
+                    "`{name}`: `from = {from}`, and series `{}` has {last} patches",
+                    self.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The point with all patches applied.
+    pub fn last_point(&self) -> Point {
+        Point { series: self.name.clone(), applied: self.patches.len() }
+    }
+
+    /// The point with `applied` patches.
+    ///
+    /// # Errors
+    /// A usage fault if there are fewer patches.
+    pub fn point(&self, applied: usize) -> Result<Point, Fault> {
+        if applied > self.patches.len() {
+            return Err(Fault::usage(format!(
+                "`{}@{applied}`: the series has {} patches",
+                self.name,
+                self.patches.len()
+            ))
+            .help(format!(
+                "write `{0}@{1}` or, for all of it, `{0}`",
+                self.name,
+                self.patches.len()
+            )));
+        }
+        Ok(Point { series: self.name.clone(), applied })
+    }
+}
+
+/// The patches of a folder, in the order of their names.
+///
+/// # Errors
+/// A usage fault that names the patch.
+pub fn read_folder(folder: &Path) -> Result<Vec<Patch>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "patch" || extension == "diff") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths.iter().map(|path| read_patch(path)).collect()
+}
+
+/// One patch file, named by its file name.
+fn read_patch(path: &Path) -> Result<Patch> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let size = fs::metadata(path)?.len();
+    if size > crate::lab::patch::PATCH_BYTES_MAX as u64 {
+        return Err(Fault::usage(format!("patch {}: {size} bytes are too many", path.display())).into());
+    }
+    Patch::parse(&name, fs::read(path)?).with_context(|| format!("reading {}", path.display()))
+}
+
+/// Splits `NAME` or `NAME@N`.
+///
+/// # Errors
+/// A usage fault for a number that is none.
+pub fn split_point(text: &str) -> Result<(&str, Option<usize>), Fault> {
+    match text.rsplit_once('@') {
+        None => Ok((text, None)),
+        Some((name, number)) => match number.parse() {
+            Ok(applied) => Ok((name, Some(applied))),
+            Err(_) => Err(Fault::usage(format!(
+                "`{text}`: `@` is followed by a number of patches, as in `{name}@0`"
+            ))),
+        },
+    }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The lab's command line: flags to a verb to an exit code. `ARCHITECTURE.md` is the map.
+
+mod cli;
+mod cmd;
+mod fault;
+mod judge;
+mod lab;
+mod parse;
+mod plan;
+mod record;
+mod run;
+mod sys;
+mod tell;
+mod vm;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Verb};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let code = match run(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            tell::print_error(&fault::describe(&error));
+            fault::exit_code(&error)
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn run(cli: &Cli) -> anyhow::Result<u8> {
+    if matches!(cli.verb, Verb::Reaper) {
+        sys::reaper::run(std::io::stdin().lock());
+        return Ok(fault::EXIT_OK);
+    }
+    sys::interrupt::install()?;
+    match &cli.verb {
+        Verb::Test(args) if !args.dry_run => sys::reaper::start()?,
+        Verb::Shell(_) => sys::reaper::start()?,
+        _ => {}
+    }
+    match &cli.verb {
+        Verb::Test(args) => cmd::test::run(cli, args),
+        Verb::List(args) => cmd::list::run(cli, args),
+        Verb::Shell(args) => cmd::shell::run(cli, args),
+        Verb::Report(args) => cmd::report::run(cli, args),
+        Verb::Doctor(args) => cmd::doctor::run(cli, args),
+        Verb::Clean(args) => cmd::clean::run(cli, args),
+        Verb::Reaper => Ok(fault::EXIT_OK),
+    }
+}

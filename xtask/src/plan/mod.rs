@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Plan: from a selection of cells to ordered lists of work. Pure.
+//!
+//! Architecture invariant: no I/O. A plan can be printed (`--dry-run`), tested, and carried out.
+
+pub mod cell;
+pub mod key;
+pub mod select;
+pub mod work;

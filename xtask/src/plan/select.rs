@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Selection: which cells, and which checks in them.
+
+use std::collections::BTreeSet;
+
+use crate::fault::{Fault, FaultKind};
+use crate::lab::Lab;
+use crate::lab::kernel::FlavorId;
+use crate::lab::names::{MatrixName, SeriesName, TreeName, VariantName, unknown};
+use crate::lab::series::Point;
+use crate::plan::cell::{Cell, parse_point};
+
+/// What the user asked for, names not yet looked up.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Globs over cell ids; `*` crosses `/`.
+    pub globs: Vec<String>,
+    /// Trees.
+    pub trees: Vec<String>,
+    /// Points: `NAME` or `NAME@N`.
+    pub series: Vec<String>,
+    /// Flavors, with or without variants.
+    pub flavors: Vec<String>,
+    /// Checks or families of checks.
+    pub checks: Vec<String>,
+    /// A matrix of `lab.toml`.
+    pub matrix: Option<String>,
+    /// One part of several.
+    pub shard: Option<Shard>,
+}
+
+/// Part `index` of `count`, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// From 1.
+    pub index: usize,
+    /// At least 1.
+    pub count: usize,
+}
+
+impl std::str::FromStr for Shard {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        match parsed {
+            Some((index, count)) if index >= 1 && index <= count => Ok(Self { index, count }),
+            _ => Err(format!("`{text}`: write i/n with 1 ≤ i ≤ n, as in 1/3")),
+        }
+    }
+}
+
+/// Whether the user named the point of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PointNamed {
+    /// By hand: every check of its series is asked.
+    ByHand,
+    /// It came from a default or a matrix: checks are asked from their patch on.
+    ByDefault,
+}
+
+/// A cell that is to be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selected {
+    /// The cell.
+    pub cell: Cell,
+    /// How its point came in.
+    pub named: PointNamed,
+}
+
+/// The cells that a selection names, in the order of the work: trees, points, kernels.
+///
+/// # Errors
+/// A usage fault for names the lab does not know; a no-match fault for a glob that matches nothing.
+pub fn select(lab: &Lab, selection: &Selection) -> Result<Vec<Selected>, Fault> {
+    let axes_named =
+        !(selection.trees.is_empty() && selection.series.is_empty() && selection.flavors.is_empty());
+    let matrix = match &selection.matrix {
+        Some(name) => Some(name.as_str()),
+        None if !axes_named && selection.globs.is_empty() => Some(lab.defaults.matrix.as_str()),
+        None => None,
+    };
+    let mut selected = match matrix {
+        Some(name) => matrix_cells(lab, name, selection)?,
+        None => axis_cells(lab, selection)?,
+    };
+    sort(lab, &mut selected)?;
+    match selection.shard {
+        Some(shard) => take_shard(lab, selected, shard),
+        None => Ok(selected),
+    }
+}
+
+/// The cells of a matrix, narrowed by the axes and globs that were given.
+fn matrix_cells(lab: &Lab, name: &str, selection: &Selection) -> Result<Vec<Selected>, Fault> {
+    let unknown_matrix = || unknown("matrix", name, lab.matrices.keys().map(MatrixName::as_str));
+    let matrix = lab.matrices.get(&MatrixName::parse(name)?).ok_or_else(unknown_matrix)?;
+    let mut cells = BTreeSet::new();
+    for entry in &matrix.cells {
+        if has_wildcard(entry) {
+            cells.extend(matching(lab, entry, &Axes::defaults(lab)?)?);
+        } else {
+            cells.insert(Cell::parse(lab, entry)?);
+        }
+    }
+    let axes = Axes::named(lab, selection)?;
+    cells.retain(|cell| {
+        (selection.trees.is_empty() || axes.trees.contains(&cell.tree))
+            && (selection.series.is_empty() || axes.points.contains(&cell.point))
+            && (selection.flavors.is_empty() || axes.flavors.contains(&cell.flavor))
+    });
+    if !selection.globs.is_empty() {
+        let patterns = selection.globs.iter().map(|glob| pattern(glob)).collect::<Result<Vec<_>, _>>()?;
+        cells.retain(|cell| patterns.iter().any(|pattern| pattern.matches(&cell.to_string())));
+    }
+    if cells.is_empty() {
+        return Err(no_match(&format!("no cell of matrix `{name}` is left")));
+    }
+    Ok(cells.into_iter().map(|cell| Selected { cell, named: PointNamed::ByDefault }).collect())
+}
+
+/// The product of the axes, narrowed by globs.
+fn axis_cells(lab: &Lab, selection: &Selection) -> Result<Vec<Selected>, Fault> {
+    let axes = Axes::named(lab, selection)?;
+    let by_hand = if selection.series.is_empty() { PointNamed::ByDefault } else { PointNamed::ByHand };
+    if selection.globs.is_empty() {
+        return Ok(axes.product(lab).map(|cell| Selected { cell, named: by_hand }).collect());
+    }
+    let mut selected: Vec<Selected> = Vec::new();
+    for glob in &selection.globs {
+        let (cells, named) = if has_wildcard(glob) {
+            let named = if points_in(lab, glob).is_empty() { by_hand } else { PointNamed::ByHand };
+            (matching(lab, glob, &axes)?, named)
+        } else {
+            (vec![Cell::parse(lab, glob)?], PointNamed::ByHand)
+        };
+        if cells.is_empty() {
+            return Err(no_match(&format!("`{}` matches no cell", glob.escape_default())));
+        }
+        for cell in cells {
+            if !selected.iter().any(|other| other.cell == cell) {
+                selected.push(Selected { cell, named });
+            }
+        }
+    }
+    Ok(selected)
+}
+
+/// The axes of a product.
+struct Axes {
+    trees: Vec<TreeName>,
+    points: Vec<Point>,
+    flavors: Vec<FlavorId>,
+}
+
+impl Axes {
+    fn defaults(lab: &Lab) -> Result<Self, Fault> {
+        Ok(Self {
+            trees: vec![lab.defaults.tree.clone()],
+            points: vec![lab.series(&lab.defaults.series)?.last_point()],
+            flavors: plain_flavors(lab),
+        })
+    }
+
+    fn named(lab: &Lab, selection: &Selection) -> Result<Self, Fault> {
+        let mut axes = Self::defaults(lab)?;
+        if !selection.trees.is_empty() {
+            let tree = |text: &String| Ok(lab.tree(&TreeName::parse(text)?)?.name.clone());
+            axes.trees = selection.trees.iter().map(tree).collect::<Result<_, Fault>>()?;
+        }
+        if !selection.series.is_empty() {
+            axes.points =
+                selection.series.iter().map(|text| parse_point(lab, text)).collect::<Result<_, _>>()?;
+        }
+        if !selection.flavors.is_empty() {
+            let flavor = |text: &String| {
+                let id = FlavorId::parse(text)?;
+                lab.kernel_of(&id).map(|_| id)
+            };
+            axes.flavors = selection.flavors.iter().map(flavor).collect::<Result<_, Fault>>()?;
+        }
+        Ok(axes)
+    }
+
+    fn product(&self, lab: &Lab) -> impl Iterator<Item = Cell> {
+        let mut cells = Vec::new();
+        for tree in &self.trees {
+            for point in &self.points {
+                for flavor in self.flavors.iter().filter(|flavor| lab.kernel_of(flavor).is_ok()) {
+                    cells.push(Cell { tree: tree.clone(), point: point.clone(), flavor: flavor.clone() });
+                }
+            }
+        }
+        cells.into_iter()
+    }
+}
+
+fn plain_flavors(lab: &Lab) -> Vec<FlavorId> {
+    let plain = |flavor: &_| FlavorId { flavor: Clone::clone(flavor), variants: Vec::new() };
+    lab.defaults.flavors.iter().map(plain).collect()
+}
+
+/// The cells that a glob matches, with the trees, points and variants it names added to the axes.
+fn matching(lab: &Lab, glob: &str, axes: &Axes) -> Result<Vec<Cell>, Fault> {
+    let pattern = pattern(glob)?;
+    let mut wide =
+        Axes { trees: axes.trees.clone(), points: axes.points.clone(), flavors: axes.flavors.clone() };
+    wide.trees
+        .extend(lab.trees.keys().filter(|tree| glob.split('/').any(|part| part == tree.as_str())).cloned());
+    wide.points.extend(points_in(lab, glob));
+    wide.flavors.extend(variants_in(lab, glob));
+    let cells: BTreeSet<Cell> = wide.product(lab).filter(|cell| pattern.matches(&cell.to_string())).collect();
+    Ok(cells.into_iter().collect())
+}
+
+/// Points that a glob names: `seccomp-cache@3`, `*@3`, `none`.
+fn points_in(lab: &Lab, glob: &str) -> Vec<Point> {
+    let mut points = Vec::new();
+    for part in glob.split('/') {
+        if part == SeriesName::NONE {
+            points.extend(parse_point(lab, part));
+        } else if let Some((name, number)) = part.rsplit_once('@') {
+            let Ok(applied) = number.parse::<usize>() else { continue };
+            let named =
+                lab.series.values().filter(|series| series.name.as_str() == name || has_wildcard(name));
+            points
+                .extend(named.filter(|series| !series.name.is_none()).filter_map(|s| s.point(applied).ok()));
+        }
+    }
+    points
+}
+
+/// Flavors with the variants that a glob names: `compat+debug`, `*+debug*`.
+fn variants_in(lab: &Lab, glob: &str) -> Vec<FlavorId> {
+    let Some(part) = glob.split('/').rfind(|part| part.contains('+')) else {
+        return Vec::new();
+    };
+    let word = |text: &str| text.split(['*', '?', '[']).next().unwrap_or("").to_owned();
+    let names = part.split('+').skip(1).map(|text| VariantName::parse(&word(text)));
+    let Ok(variants) = names.collect::<Result<Vec<_>, _>>() else {
+        return Vec::new();
+    };
+    let all =
+        lab.flavors.keys().map(|flavor| FlavorId { flavor: flavor.clone(), variants: variants.clone() });
+    all.filter(|id| lab.kernel_of(id).is_ok()).collect()
+}
+
+fn has_wildcard(text: &str) -> bool {
+    text.contains(['*', '?', '['])
+}
+
+fn pattern(glob: &str) -> Result<glob::Pattern, Fault> {
+    glob::Pattern::new(glob)
+        .map_err(|error| Fault::usage(format!("`{}` is no glob: {error}", glob.escape_default())))
+}
+
+fn no_match(message: &str) -> Fault {
+    Fault::new(FaultKind::NoMatch, message).help("`cargo xtask list` shows the cells; `*` crosses `/`")
+}
+
+/// Trees outermost, then points, then kernels: so that a worktree changes as little as possible.
+fn sort(lab: &Lab, selected: &mut [Selected]) -> Result<(), Fault> {
+    for one in selected.iter() {
+        lab.kernel_of(&one.cell.flavor)?;
+    }
+    let declared = |flavor: &FlavorId| {
+        let at = lab.defaults.flavors.iter().position(|name| *name == flavor.flavor);
+        (flavor.variants.clone(), at.unwrap_or(usize::MAX), flavor.clone())
+    };
+    selected.sort_by_cached_key(|one| {
+        (one.cell.tree.clone(), one.cell.point.clone(), declared(&one.cell.flavor))
+    });
+    Ok(())
+}
+
+/// Deals out kernels, not cells, so that no two shards build the same one.
+fn take_shard(lab: &Lab, selected: Vec<Selected>, shard: Shard) -> Result<Vec<Selected>, Fault> {
+    let mut kernels = Vec::new();
+    let mut part = Vec::new();
+    for one in selected {
+        let kernel = (one.cell.tree.clone(), one.cell.point.clone(), lab.kernel_of(&one.cell.flavor)?);
+        let at = kernels.iter().position(|other| *other == kernel).unwrap_or_else(|| {
+            kernels.push(kernel);
+            kernels.len() - 1
+        });
+        if at % shard.count == shard.index - 1 {
+            part.push(one);
+        }
+    }
+    Ok(part)
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Work: the ordered lists that a selection comes to.
+
+use crate::fault::Fault;
+use crate::lab::Lab;
+use crate::lab::check::Check;
+use crate::lab::fragment::Symbols;
+use crate::lab::kernel::{Abi, KernelId};
+use crate::lab::names::TreeName;
+use crate::lab::series::Point;
+use crate::plan::cell::Cell;
+use crate::plan::select::{PointNamed, Selected, Selection, select};
+
+/// What has to be done, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Sources to fetch and patch.
+    pub sources: Vec<SourceWork>,
+    /// Kernels to build.
+    pub kernels: Vec<KernelWork>,
+    /// Guests to boot.
+    pub guests: Vec<GuestWork>,
+}
+
+/// A tree at a point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceWork {
+    /// The tree.
+    pub tree: TreeName,
+    /// The patches on it.
+    pub point: Point,
+}
+
+/// A kernel to build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelWork {
+    /// Index into [`Plan::sources`].
+    pub source: usize,
+    /// The config and its variants.
+    pub id: KernelId,
+    /// Symbols that the final config must have.
+    pub wanted: Symbols,
+    /// Symbols that it has where the tree knows them.
+    pub optional: Symbols,
+}
+
+/// A guest to boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestWork {
+    /// Index into [`Plan::kernels`].
+    pub kernel: usize,
+    /// The cell that gets the verdict.
+    pub cell: Cell,
+    /// What check programs are compiled for.
+    pub abi: Abi,
+    /// The checks, in order.
+    pub checks: Vec<PlannedCheck>,
+}
+
+/// A check of a cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedCheck {
+    /// The check.
+    pub check: Check,
+    /// What it means if the kernel lacks what the check requires.
+    pub scope: Scope,
+}
+
+/// What an absent check means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// It was asked for: absent is a failure.
+    Asked,
+    /// It is run where it can be: absent is reported, and is no failure.
+    WherePresent,
+}
+
+impl Plan {
+    /// Makes the plan for a selection.
+    ///
+    /// # Errors
+    /// The faults of [`select`], and unreadable fragments.
+    pub fn make(lab: &Lab, selection: &Selection) -> anyhow::Result<Self> {
+        let mut plan = Self::default();
+        for selected in select(lab, selection)? {
+            let source = plan.source(&selected.cell);
+            let kernel = plan.kernel(lab, source, &selected.cell)?;
+            plan.guests.push(GuestWork {
+                kernel,
+                abi: lab.flavor(&selected.cell.flavor.flavor)?.abi,
+                checks: planned_checks(lab, selection, &selected)?,
+                cell: selected.cell,
+            });
+        }
+        Ok(plan)
+    }
+
+    fn source(&mut self, cell: &Cell) -> usize {
+        let work = SourceWork { tree: cell.tree.clone(), point: cell.point.clone() };
+        self.sources.iter().position(|other| *other == work).unwrap_or_else(|| {
+            self.sources.push(work);
+            self.sources.len() - 1
+        })
+    }
+
+    fn kernel(&mut self, lab: &Lab, source: usize, cell: &Cell) -> anyhow::Result<usize> {
+        let id = lab.kernel_of(&cell.flavor)?;
+        if let Some(at) = self.kernels.iter().position(|other| other.source == source && other.id == id) {
+            return Ok(at);
+        }
+        let (mut wanted, optional) = lab.symbols(&id)?;
+        let series = lab.series(&cell.point.series)?;
+        for symbol in series.facts.symbol.iter().filter(|symbol| symbol.from <= cell.point.applied) {
+            // A variant that turns the symbol off means it.
+            if wanted.value(&symbol.name) == "n" && !wanted.iter().any(|(name, _)| name == symbol.name) {
+                wanted.set(&symbol.name, &symbol.value);
+            }
+        }
+        self.kernels.push(KernelWork { source, id, wanted, optional });
+        Ok(self.kernels.len() - 1)
+    }
+}
+
+/// The checks of a cell: those named with `--check`, else those of the matrix.
+fn planned_checks(lab: &Lab, selection: &Selection, selected: &Selected) -> Result<Vec<PlannedCheck>, Fault> {
+    let matrix = selection.matrix.as_deref().unwrap_or(lab.defaults.matrix.as_str());
+    let from_matrix = lab.matrices.iter().find(|(name, _)| name.as_str() == matrix);
+    let (names, by_hand) = if selection.checks.is_empty() {
+        (from_matrix.map(|(_, matrix)| matrix.checks.clone()).unwrap_or_default(), false)
+    } else {
+        (selection.checks.clone(), true)
+    };
+    let mut planned: Vec<PlannedCheck> = Vec::new();
+    for name in &names {
+        for check in lab.checks_under(name)? {
+            if planned.iter().any(|other| other.check.name == check.name) {
+                continue;
+            }
+            let scope =
+                if by_hand || is_of_series(lab, selected, check)? { Scope::Asked } else { scope_of(check) };
+            planned.push(PlannedCheck { check: check.clone(), scope });
+        }
+    }
+    Ok(planned)
+}
+
+/// A check that requires nothing of the kernel is always asked.
+fn scope_of(check: &Check) -> Scope {
+    if check.requires.is_empty() { Scope::Asked } else { Scope::WherePresent }
+}
+
+/// Whether the cell's series brings this check, at this point or, for a point named by hand, at all.
+fn is_of_series(lab: &Lab, selected: &Selected, check: &Check) -> Result<bool, Fault> {
+    let point = &selected.cell.point;
+    let series = lab.series(&point.series)?;
+    Ok(series.facts.check.iter().any(|brought| {
+        check.name.is_under(brought.name.as_str())
+            && (selected.named == PointNamed::ByHand || brought.from <= point.applied)
+    }))
+}

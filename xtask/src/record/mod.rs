@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The record of a run: `run.json`, and where it is kept.
+
+pub mod model;
+pub mod store;

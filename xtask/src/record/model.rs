@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The model of `run.json`. Times are UTC, spans are milliseconds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault;
+
+/// Schema of the record; a reader refuses a newer one.
+pub const SCHEMA: u32 = 1;
+
+/// One run of the lab.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// `YYYYMMDDThhmmssZ-XXXX`.
+    pub id: String,
+    /// How far it has come.
+    pub state: RunState,
+    /// RFC 3339.
+    pub started: String,
+    /// RFC 3339; absent while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+    /// The command line.
+    pub command: Vec<String>,
+    /// The machine it ran on.
+    pub host: Host,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Where the series came from, by name.
+    pub series: BTreeMap<String, SeriesRecord>,
+    /// Where the trees came from, by name.
+    pub trees: BTreeMap<String, TreeRecord>,
+    /// One entry a planned cell.
+    pub cells: Vec<CellRecord>,
+    /// Time per stage.
+    #[serde(default)]
+    pub timings_ms: BTreeMap<String, u64>,
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunState {
+    /// It has begun; if the lab is gone, it was killed.
+    Running,
+    /// All cells have an outcome of their own.
+    Complete,
+    /// It was interrupted.
+    Cancelled,
+    /// The lab failed.
+    Failed,
+}
+
+/// The machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// `uname -sr`.
+    pub kernel: String,
+    /// CPU model.
+    pub cpu: String,
+    /// Usable CPUs.
+    pub cpus: usize,
+    /// First line of `qemu-system-x86_64 --version`.
+    pub qemu: String,
+    /// Version of the lab.
+    pub lab: String,
+}
+
+/// Where a series came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeriesRecord {
+    /// A folder of the lab, or the file that was given.
+    pub origin: String,
+    /// Its patches.
+    pub patches: Vec<PatchRecord>,
+}
+
+/// One patch of a series.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatchRecord {
+    /// File name, or number of the mail.
+    pub file: String,
+    /// Subject without `[PATCH …]`.
+    pub subject: String,
+    /// SHA-256 of the diff.
+    pub digest: String,
+    /// Message id of the mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+}
+
+/// Where a tree came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeRecord {
+    /// What a person would call the source.
+    pub source: String,
+    /// The version that was found.
+    pub version: String,
+    /// git's id of the tree object that was imported.
+    pub tree: String,
+}
+
+/// A cell and its verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CellRecord {
+    /// `5.10/seccomp-cache@5/compat`.
+    pub id: String,
+    /// The verdict.
+    pub outcome: Outcome,
+    /// Why, in one line; empty for a pass.
+    pub reason: String,
+    /// Names of stored things.
+    #[serde(default)]
+    pub keys: Keys,
+    /// What ran the guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accel: Option<AccelRecord>,
+    /// The compiler that built the kernel.
+    #[serde(default)]
+    pub toolchain: String,
+    /// One entry a boot.
+    #[serde(default)]
+    pub attempts: Vec<Attempt>,
+    /// The checks.
+    #[serde(default)]
+    pub checks: Vec<CheckRecord>,
+    /// What the kernel log said.
+    #[serde(default)]
+    pub findings: Vec<FindingRecord>,
+    /// Time per stage.
+    #[serde(default)]
+    pub timings_ms: BTreeMap<String, u64>,
+    /// Files of this cell, relative to the run's folder, by what they are.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    /// The lines that show why, for anything but a pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excerpt: Vec<String>,
+}
+
+/// Names of stored things that decided a cell.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keys {
+    /// Of the request for a kernel.
+    pub request: String,
+    /// Of the kernel.
+    pub kernel: String,
+    /// Of the image.
+    pub image: String,
+    /// Of the boot: kernel, image, machine, and checks.
+    pub boot: String,
+}
+
+/// What ran a guest, and why that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccelRecord {
+    /// `kvm` or `tcg`.
+    pub kind: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// One boot of a cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// From starting QEMU to its end.
+    pub ms: u64,
+}
+
+/// The verdict on a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Everything that was planned ran and is as expected.
+    Pass,
+    /// A check failed, was skipped or absent, or the kernel log has a finding.
+    Fail,
+    /// The series did not apply.
+    ApplyFailed,
+    /// The kernel or a program of the tree did not build, or the config lacks a symbol.
+    BuildFailed,
+    /// Init never spoke.
+    BootFailed,
+    /// The guest ended without its end record.
+    Crashed,
+    /// The guest was killed at its deadline.
+    TimedOut,
+    /// The lab's surroundings failed.
+    Infra,
+    /// It was interrupted, or never came to its turn.
+    Cancelled,
+}
+
+impl Outcome {
+    /// The word for it, as in `run.json`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Pass => "pass",
+            Outcome::Fail => "fail",
+            Outcome::ApplyFailed => "apply-failed",
+            Outcome::BuildFailed => "build-failed",
+            Outcome::BootFailed => "boot-failed",
+            Outcome::Crashed => "crashed",
+            Outcome::TimedOut => "timed-out",
+            Outcome::Infra => "infra",
+            Outcome::Cancelled => "cancelled",
+        }
+    }
+
+    /// The exit code that it calls for.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Outcome::Pass => fault::EXIT_OK,
+            Outcome::Fail => fault::EXIT_CHECK,
+            Outcome::ApplyFailed => fault::EXIT_APPLY,
+            Outcome::BuildFailed => fault::EXIT_BUILD,
+            Outcome::BootFailed | Outcome::Crashed | Outcome::TimedOut => fault::EXIT_BOOT,
+            Outcome::Infra => fault::EXIT_INFRA,
+            Outcome::Cancelled => fault::EXIT_INTERRUPTED,
+        }
+    }
+}
+
+/// The worst exit code wins: the lab's own trouble, then the earlier stage.
+pub fn worst_exit_code(outcomes: impl IntoIterator<Item = Outcome>) -> u8 {
+    const ORDER: [u8; 7] = [
+        fault::EXIT_INTERRUPTED,
+        fault::EXIT_INFRA,
+        fault::EXIT_APPLY,
+        fault::EXIT_BUILD,
+        fault::EXIT_BOOT,
+        fault::EXIT_CHECK,
+        fault::EXIT_OK,
+    ];
+    let rank = |code: u8| ORDER.iter().position(|other| *other == code).unwrap_or(0);
+    let codes = outcomes.into_iter().map(Outcome::exit_code);
+    codes.min_by_key(|code| rank(*code)).unwrap_or(fault::EXIT_OK)
+}
+
+/// A check and its sub-results.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckRecord {
+    /// `CHECK` or `CHECK.SUB`.
+    pub name: String,
+    /// Of the check as a whole.
+    pub status: CheckStatus,
+    /// Why, where it does not pass.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// How many sub-results were planned; absent where no plan came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<u32>,
+    /// Time in the guest.
+    pub ms: u64,
+    /// The sub-results.
+    pub subs: Vec<SubRecord>,
+}
+
+impl CheckRecord {
+    /// How many sub-results have a status.
+    pub fn count(&self, status: CheckStatus) -> usize {
+        self.subs.iter().filter(|sub| sub.status == status).count()
+    }
+}
+
+/// One sub-result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubRecord {
+    /// Names of the enclosing tests and of this one.
+    pub path: Vec<String>,
+    /// Its number in its plan.
+    pub ordinal: u32,
+    /// Its status.
+    pub status: CheckStatus,
+    /// Why, where it does not pass.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+impl SubRecord {
+    /// The path as one name.
+    pub fn name(&self) -> String {
+        self.path.join(".")
+    }
+}
+
+/// The status of a check or a sub-result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckStatus {
+    /// It passed.
+    Pass,
+    /// It failed.
+    Fail,
+    /// It was skipped.
+    Skip,
+    /// The kernel lacks what it requires.
+    Absent,
+    /// It changed its mind.
+    Flaky,
+    /// It was planned and has no result.
+    NotRun,
+}
+
+impl CheckStatus {
+    /// The word for it, as in `run.json`.
+    pub fn word(self) -> &'static str {
+        match self {
+            CheckStatus::Pass => "pass",
+            CheckStatus::Fail => "fail",
+            CheckStatus::Skip => "skip",
+            CheckStatus::Absent => "absent",
+            CheckStatus::Flaky => "flaky",
+            CheckStatus::NotRun => "not-run",
+        }
+    }
+}
+
+/// Something that the kernel log says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingRecord {
+    /// What sort it is: `oops`, `warning`, …
+    pub family: String,
+    /// Stable title: no addresses, numbers or offsets.
+    pub title: String,
+    /// The check during which it came up; empty for none.
+    pub check: String,
+    /// First to last line of the report.
+    pub excerpt: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_outcome_decides_the_exit_code() {
+        use Outcome::{ApplyFailed, BootFailed, BuildFailed, Fail, Infra, Pass};
+        assert_eq!(worst_exit_code([]), 0);
+        assert_eq!(worst_exit_code([Pass, Pass]), 0);
+        assert_eq!(worst_exit_code([Pass, Fail]), 100);
+        assert_eq!(worst_exit_code([BootFailed, Fail]), 104);
+        assert_eq!(worst_exit_code([BootFailed, BuildFailed]), 103);
+        assert_eq!(worst_exit_code([BuildFailed, ApplyFailed]), 102);
+        assert_eq!(worst_exit_code([ApplyFailed, Infra]), 105);
+    }
+
+    #[test]
+    fn words_are_those_of_the_file() {
+        for outcome in [Outcome::Pass, Outcome::ApplyFailed, Outcome::TimedOut] {
+            assert_eq!(serde_json::to_string(&outcome).unwrap(), format!("\"{}\"", outcome.word()));
+        }
+        let status = CheckStatus::NotRun;
+        assert_eq!(serde_json::to_string(&status).unwrap(), format!("\"{}\"", status.word()));
+    }
+}

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The cache: stored objects by key, and a folder a tree.
+//!
+//! A stored object is a folder that appears by rename, with a digest of every file in it. An
+//! object whose digests do not fit is removed and made again: a damaged one is never used.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::fault::Fault;
+use crate::lab::patch::hex;
+use crate::plan::key::Key;
+use crate::record::store::write_atomically;
+
+/// Name of the file with the digests of an object.
+const DIGESTS: &str = "digests.json";
+
+/// What kinds of objects are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `vmlinux`, its config and build log.
+    Kernel,
+    /// Headers of a tree for user space.
+    Headers,
+    /// A guest program.
+    Program,
+    /// An initramfs.
+    Image,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Kind; 4] = [Kind::Kernel, Kind::Headers, Kind::Program, Kind::Image];
+
+    /// The name of its folder.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Kind::Kernel => "kernels",
+            Kind::Headers => "headers",
+            Kind::Program => "programs",
+            Kind::Image => "images",
+        }
+    }
+}
+
+/// Where everything is kept that can be made again.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    root: PathBuf,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Digests {
+    files: BTreeMap<String, String>,
+}
+
+/// What a look into the cache found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The object, whole.
+    Whole(PathBuf),
+    /// Nothing.
+    Nothing,
+    /// An object that did not fit its digests, and has been removed.
+    Damaged(String),
+}
+
+impl Cache {
+    /// The cache at `root`, which is made if it is not there.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn open(root: PathBuf) -> Result<Self> {
+        let make = || -> Result<()> {
+            fs::create_dir_all(&root)?;
+            let tag = root.join("CACHEDIR.TAG");
+            if !tag.exists() {
+                let text = b"Signature: 8a477f597d28d172789f06886806bc55\n# Made by seccomp-lab; see `cargo xtask clean`.\n";
+                write_atomically(&tag, text)?;
+            }
+            for folder in ["tmp", "requests", "downloads", "trees", "objects"] {
+                fs::create_dir_all(root.join(folder))?;
+            }
+            Ok(())
+        };
+        make().with_context(|| format!("opening the cache {}", root.display()))?;
+        Ok(Self { root })
+    }
+
+    /// `--cache-dir`, else `LAB_CACHE_DIR`, else the XDG cache directory.
+    ///
+    /// # Errors
+    /// A usage fault if none of them is set and there is no home directory either.
+    pub fn default_root(given: Option<&Path>) -> Result<PathBuf> {
+        let variable =
+            |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let root = given
+            .map(Path::to_owned)
+            .or_else(|| variable("LAB_CACHE_DIR"))
+            .or_else(|| variable("XDG_CACHE_HOME").map(|xdg| xdg.join("seccomp-lab")))
+            .or_else(|| variable("HOME").map(|home| home.join(".cache/seccomp-lab")));
+        let root = root.ok_or_else(|| {
+            Fault::usage("no place for the cache: HOME is not set").help("give --cache-dir DIR")
+        })?;
+        std::path::absolute(&root).with_context(|| format!("finding {}", root.display()))
+    }
+
+    /// The top folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where downloads are kept.
+    pub fn downloads(&self) -> PathBuf {
+        self.root.join("downloads")
+    }
+
+    /// The folder of a tree.
+    pub fn tree(&self, slug: &str) -> PathBuf {
+        self.root.join("trees").join(slug)
+    }
+
+    /// A new empty folder on the cache's own file system, removed when dropped.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn temporary(&self) -> Result<tempfile::TempDir> {
+        let folder = self.root.join("tmp");
+        tempfile::Builder::new()
+            .prefix(&format!("{}-", std::process::id()))
+            .tempdir_in(&folder)
+            .with_context(|| format!("making a folder in {}", folder.display()))
+    }
+
+    /// Where an object is, or would be.
+    pub fn object(&self, kind: Kind, key: &Key) -> PathBuf {
+        self.root.join("objects").join(kind.folder()).join(key.as_str())
+    }
+
+    /// Looks an object up and checks its digests.
+    ///
+    /// # Errors
+    /// If a damaged object cannot be removed.
+    pub fn find(&self, kind: Kind, key: &Key) -> Result<Found> {
+        let folder = self.object(kind, key);
+        if !folder.is_dir() {
+            return Ok(Found::Nothing);
+        }
+        match verify(&folder) {
+            Ok(()) => Ok(Found::Whole(folder)),
+            Err(why) => {
+                let doomed = self.temporary()?;
+                // By rename first: another lab may be reading it.
+                match fs::rename(&folder, doomed.path().join("damaged")) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error).context("removing a damaged object"),
+                }
+                Ok(Found::Damaged(format!("{} {}: {why:#}", kind.folder(), key.short())))
+            }
+        }
+    }
+
+    /// Makes a folder an object. Whoever was first wins; the bytes are the same.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn store(&self, kind: Kind, key: &Key, made: tempfile::TempDir) -> Result<PathBuf> {
+        let target = self.object(kind, key);
+        let store = || -> Result<()> {
+            let digests = serde_json::to_vec_pretty(&Digests { files: digests(made.path())? })?;
+            fs::write(made.path().join(DIGESTS), digests)?;
+            if let Some(parent) = target.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            match fs::rename(made.path(), &target) {
+                Ok(()) => Ok(()),
+                Err(_) if verify(&target).is_ok() => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        };
+        store().with_context(|| format!("storing {} {}", kind.folder(), key.short()))?;
+        Ok(target)
+    }
+
+    /// What an earlier run found out for a request.
+    pub fn answer<T: for<'de> Deserialize<'de>>(&self, request: &Key) -> Option<T> {
+        let bytes = fs::read(self.root.join("requests").join(request.as_str())).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// Keeps what was found out for a request.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn keep_answer<T: Serialize>(&self, request: &Key, answer: &T) -> Result<()> {
+        let bytes = serde_json::to_vec_pretty(answer).context("writing an answer as JSON")?;
+        write_atomically(&self.root.join("requests").join(request.as_str()), &bytes)
+    }
+}
+
+/// The digest of every file below a folder, by relative path.
+fn digests(folder: &Path) -> Result<BTreeMap<String, String>> {
+    let mut files = BTreeMap::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(&next)? {
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_type()?.is_dir() {
+                open.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+            if name != DIGESTS {
+                files.insert(name, file_digest(&path)?);
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// SHA-256 of a file, in hex.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn file_digest(path: &Path) -> Result<String> {
+    let mut hash = Sha256::new();
+    let mut file = fs::File::open(path)?;
+    let mut buffer = vec![0_u8; 256 << 10];
+    loop {
+        let read = std::io::Read::read(&mut file, &mut buffer)?;
+        if read == 0 {
+            return Ok(hex(&hash.finalize()));
+        }
+        hash.update(&buffer[..read]);
+    }
+}
+
+/// Whether an object is what was stored.
+fn verify(folder: &Path) -> Result<()> {
+    let wanted: Digests = serde_json::from_slice(&fs::read(folder.join(DIGESTS))?).context("its digests")?;
+    let got = digests(folder)?;
+    for (name, digest) in &wanted.files {
+        match got.get(name) {
+            None => anyhow::bail!("{name} is missing"),
+            Some(other) if other != digest => anyhow::bail!("{name} is not what was stored"),
+            Some(_) => {}
+        }
+    }
+    match got.keys().find(|name| !wanted.files.contains_key(*name)) {
+        Some(extra) => anyhow::bail!("{extra} does not belong to it"),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::key::KeyBuilder;
+
+    fn stored() -> (tempfile::TempDir, Cache, Key, PathBuf) {
+        let root = tempfile::tempdir().unwrap();
+        let cache = Cache::open(root.path().join("cache")).unwrap();
+        let made = cache.temporary().unwrap();
+        fs::create_dir(made.path().join("sub")).unwrap();
+        fs::write(made.path().join("sub/vmlinux"), "kernel").unwrap();
+        let key = KeyBuilder::new("test").finish();
+        let path = cache.store(Kind::Kernel, &key, made).unwrap();
+        (root, cache, key, path)
+    }
+
+    #[test]
+    fn a_stored_object_is_found_whole() {
+        let (_root, cache, key, path) = stored();
+        assert_eq!(cache.find(Kind::Kernel, &key).unwrap(), Found::Whole(path));
+        assert_eq!(cache.find(Kind::Image, &key).unwrap(), Found::Nothing);
+    }
+
+    #[test]
+    fn a_damaged_object_is_removed_and_said() {
+        let damages: [&dyn Fn(&Path); 4] = [
+            &|path| fs::write(path.join("sub/vmlinux"), "kernal").unwrap(),
+            &|path| fs::remove_file(path.join("sub/vmlinux")).unwrap(),
+            &|path| fs::write(path.join("extra"), "").unwrap(),
+            &|path| fs::write(path.join(DIGESTS), "{").unwrap(),
+        ];
+        for damage in damages {
+            let (_root, cache, key, path) = stored();
+            damage(&path);
+            assert!(matches!(cache.find(Kind::Kernel, &key).unwrap(), Found::Damaged(_)));
+            assert_eq!(cache.find(Kind::Kernel, &key).unwrap(), Found::Nothing);
+        }
+    }
+
+    #[test]
+    fn storing_twice_keeps_one() {
+        let (_root, cache, key, path) = stored();
+        let again = cache.temporary().unwrap();
+        fs::create_dir(again.path().join("sub")).unwrap();
+        fs::write(again.path().join("sub/vmlinux"), "kernel").unwrap();
+        assert_eq!(cache.store(Kind::Kernel, &key, again).unwrap(), path);
+    }
+}

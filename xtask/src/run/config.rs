@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Configuring: base and fragments to a final `.config` that has what was asked for.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+
+use crate::lab::fragment::Symbols;
+use crate::lab::kernel::KernelConfig;
+use crate::plan::key::{Key, KeyBuilder};
+use crate::plan::work::KernelWork;
+use crate::run::context::Context;
+use crate::run::source::Source;
+use crate::sys::process::{Exit, command, logged};
+
+/// The build directory of one kernel config of one tree.
+#[derive(Debug, Clone)]
+pub struct BuildFolder {
+    /// `O=`.
+    pub path: PathBuf,
+    /// The sources.
+    pub work: PathBuf,
+}
+
+impl BuildFolder {
+    /// There while make runs: where it is found, make was killed.
+    pub fn making_mark(&self) -> PathBuf {
+        self.path.with_added_extension("making")
+    }
+}
+
+/// A symbol that was asked for and is otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Without `CONFIG_`.
+    pub symbol: String,
+    /// The value asked for.
+    pub wanted: String,
+    /// The value in the final config.
+    pub got: String,
+}
+
+/// What came of configuring.
+pub enum Configured {
+    /// The final config.
+    Config {
+        /// Its text.
+        text: String,
+        /// Its symbols.
+        symbols: Symbols,
+    },
+    /// Kconfig dropped or changed symbols.
+    Missing(Vec<Missing>),
+    /// make itself failed; the log says why.
+    MakeFailed(Exit),
+}
+
+/// A make command for a kernel: only what is in the key can change its result.
+pub fn make(folder: &BuildFolder, config: &KernelConfig) -> Command {
+    let mut make = command("make");
+    make.current_dir(&folder.work);
+    let mut output = std::ffi::OsString::from("O=");
+    output.push(&folder.path);
+    make.arg(output).arg(format!("ARCH={}", config.arch.make_name()));
+    make.args(["LOCALVERSION=", "KBUILD_BUILD_USER=lab", "KBUILD_BUILD_HOST=seccomp-lab"]);
+    make.args(["KBUILD_BUILD_TIMESTAMP=Thu Jan 1 00:00:00 UTC 2020", "KBUILD_BUILD_VERSION=1"]);
+    make.args(&config.make).arg(format!("-j{}", parallelism()));
+    make
+}
+
+/// Usable CPUs.
+pub fn parallelism() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Makes the final `.config`, or finds that the one that is there was made of the same things.
+///
+/// # Errors
+/// Trouble of the lab's.
+pub fn configure(
+    context: &Context<'_>,
+    source: &Source,
+    folder: &BuildFolder,
+    work: &KernelWork,
+    log: &Path,
+) -> Result<Configured> {
+    let config = context.lab.kernel(&work.id)?;
+    let key = config_key(context, source, config, work)?;
+    let (dot_config, mark) = (folder.path.join(".config"), folder.path.join(".lab-config"));
+    let made_of = |text: &str| format!("{key} {}", KeyBuilder::new("config").part("text", text).finish());
+    let text = match fs::read_to_string(&dot_config) {
+        Ok(text) if fs::read_to_string(&mark).is_ok_and(|made| made == made_of(&text)) => text,
+        _ => match run_kconfig(context, folder, config, work, log)? {
+            Ok(text) => text,
+            Err(exit) => return Ok(Configured::MakeFailed(exit)),
+        },
+    };
+    let symbols = Symbols::parse_config(&text);
+    let missing: Vec<Missing> = work
+        .wanted
+        .missing_from(&symbols)
+        .into_iter()
+        .map(|(symbol, wanted, got)| Missing {
+            symbol: symbol.into(),
+            wanted: wanted.into(),
+            got: got.into(),
+        })
+        .collect();
+    if !missing.is_empty() {
+        return Ok(Configured::Missing(missing));
+    }
+    fs::write(&mark, made_of(&text))?;
+    Ok(Configured::Config { text, symbols })
+}
+
+fn run_kconfig(
+    context: &Context<'_>,
+    folder: &BuildFolder,
+    config: &KernelConfig,
+    work: &KernelWork,
+    log: &Path,
+) -> Result<Result<String, Exit>> {
+    let dot_config = folder.path.join(".config");
+    let run = |target: &str| -> Result<Exit> {
+        let mut kconfig = make(folder, config);
+        kconfig.arg(target);
+        let deadline = context.lab.deadlines.build;
+        logged(kconfig, &format!("make {target}"), deadline, log, &mut |_| {})
+    };
+    let file = context.lab.root.join("configs/kernel").join(&config.base);
+    if file.is_file() {
+        fs::copy(&file, &dot_config)?;
+    } else {
+        let exit = run(&config.base)?;
+        if !exit.is_success() {
+            return Ok(Err(exit));
+        }
+    }
+    let mut text = fs::read_to_string(&dot_config)?;
+    text.push_str(&work.optional.to_fragment());
+    text.push_str(&work.wanted.to_fragment());
+    fs::write(&dot_config, text)?;
+    let exit = run("olddefconfig")?;
+    if !exit.is_success() {
+        return Ok(Err(exit));
+    }
+    Ok(Ok(fs::read_to_string(&dot_config)?))
+}
+
+/// Everything that decides the final config: what is asked for, the compiler that Kconfig asks,
+/// and the tree's own Kconfig files and default configs.
+fn config_key(
+    context: &Context<'_>,
+    source: &Source,
+    config: &KernelConfig,
+    work: &KernelWork,
+) -> Result<Key> {
+    let git = &source.imported.folder.git;
+    let listed = git.run(&["ls-tree", "-r", &source.tree])?.text();
+    let decides = |line: &&str| {
+        let path = line.split('\t').nth(1).unwrap_or("");
+        let name = path.rsplit('/').next().unwrap_or(path);
+        name.starts_with("Kconfig")
+            || path.starts_with("scripts/")
+            || path.contains("/configs/")
+            || path.starts_with("kernel/configs")
+            || path == "Makefile"
+            || path.starts_with("arch/x86/Makefile")
+    };
+    let base_file = context.lab.root.join("configs/kernel").join(&config.base);
+    Ok(KeyBuilder::new("final config")
+        .parts("kconfig", listed.lines().filter(decides))
+        .part("base", &config.base)
+        .part("base file", fs::read(base_file).unwrap_or_default())
+        .part("arch", config.arch.make_name())
+        .parts("make", &config.make)
+        .part("wanted", work.wanted.to_fragment())
+        .part("optional", work.optional.to_fragment())
+        .part("toolchain", context.toolchain.identity())
+        .finish())
+}
+
+/// Explains symbols that did not survive.
+pub fn missing_reason(missing: &[Missing]) -> String {
+    let shown: Vec<String> = missing
+        .iter()
+        .take(5)
+        .map(|one| format!("CONFIG_{} (asked for {}, got {})", one.symbol, one.wanted, one.got))
+        .collect();
+    let more = missing.len().saturating_sub(shown.len());
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("not in the final config: {}{more}", shown.join(", "))
+}
+
+/// A build directory that an interrupted make has left: what is newer than the mark may be half
+/// written, and make would take it for done.
+///
+/// # Errors
+/// If it cannot be cleaned.
+pub fn recover(folder: &BuildFolder, mark: &Path) -> Result<u64> {
+    let since = fs::metadata(mark)?.modified().context("reading a time stamp")?;
+    let mut removed = 0;
+    let mut open = vec![folder.path.clone()];
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(&next)? {
+            let entry = entry?;
+            let metadata = fs::symlink_metadata(entry.path())?;
+            if metadata.is_dir() {
+                open.push(entry.path());
+            } else if metadata.modified().is_ok_and(|modified| modified >= since) {
+                fs::remove_file(entry.path())?;
+                removed += 1;
+            }
+        }
+    }
+    Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_killed_make_only_what_it_wrote_is_removed() {
+        let top = tempfile::tempdir().unwrap();
+        let path = top.path().join("build");
+        fs::create_dir_all(path.join("kernel")).unwrap();
+        fs::write(path.join("kernel/old.o"), "").unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        let mark = top.path().join("making");
+        fs::write(&mark, "").unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        fs::write(path.join("kernel/half.o"), "").unwrap();
+        let folder = BuildFolder { path: path.clone(), work: top.path().to_owned() };
+        assert_eq!(recover(&folder, &mark).unwrap(), 1);
+        assert!(path.join("kernel/old.o").exists());
+        assert!(!path.join("kernel/half.o").exists());
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Fetching: from a tree's source to a folder with its files. Never half used.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+
+use crate::fault::Fault;
+use crate::lab::tree::kernel_directory;
+use crate::run::apt::{self, Apt, Package};
+use crate::run::cache::file_digest;
+use crate::run::context::Context;
+use crate::sys::process::{Exit, capture, command, tail};
+
+/// What a Debian source package turned out to be.
+pub struct Unpacked {
+    /// The folder with the kernel's Makefile; inside a temporary folder.
+    pub top: PathBuf,
+    /// The version.
+    pub version: String,
+    /// Keeps the folder alive.
+    pub _folder: tempfile::TempDir,
+}
+
+/// Fetches and unpacks a Debian source package: the first suite that has it.
+///
+/// # Errors
+/// An infra fault with what each suite said.
+pub fn debian(context: &Context<'_>, package: &str, version: &str, suites: &[String]) -> Result<Unpacked> {
+    let mut said = Vec::new();
+    for suite in suites {
+        match Apt::new(context, suite, "amd64").and_then(|apt| apt.fetch(package, version)) {
+            Ok(package) => return unpack_source(context, &package),
+            Err(error) => {
+                crate::sys::interrupt::check()?;
+                if suites.len() == 1 {
+                    return Err(error);
+                }
+                said.push(format!("{error:#}"));
+            }
+        }
+    }
+    Err(Fault::infra(format!("no suite gave {package} {version}:\n{}", said.join("\n")))
+        .help("is the network there, and the mirror in the host's apt sources right?")
+        .into())
+}
+
+fn unpack_source(context: &Context<'_>, package: &Package) -> Result<Unpacked> {
+    let folder = context.cache.temporary()?;
+    let unpacked = folder.path().join("deb");
+    apt::unpack(context, &package.file, &unpacked)?;
+    let sources = unpacked.join("usr/src");
+    let tarball = fs::read_dir(&sources)?
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().contains(".tar.")));
+    let tarball = tarball.with_context(|| {
+        format!("{} has no usr/src/*.tar.* in it: is it a linux-source package?", package.file.display())
+    })?;
+    let top = untar(context, &tarball, &folder.path().join("source"))?;
+    fs::remove_dir_all(&unpacked)?;
+    Ok(Unpacked { top, version: package.version.clone(), _folder: folder })
+}
+
+/// Fetches a tarball, checks its digest and unpacks it.
+///
+/// # Errors
+/// An infra fault for a download that fails or a digest that is another.
+pub fn tarball(context: &Context<'_>, location: &str, sha256: &str) -> Result<Unpacked> {
+    let sha256 = sha256.to_ascii_lowercase();
+    let file = if location.contains("://") {
+        download(context, location, &sha256)?
+    } else {
+        PathBuf::from(location)
+    };
+    if !file.is_file() {
+        return Err(Fault::usage(format!("the tarball {} is not there", file.display())).into());
+    }
+    let got = file_digest(&file)?;
+    if got != sha256 {
+        if location.contains("://") {
+            fs::remove_file(&file)?;
+        }
+        return Err(Fault::infra(format!(
+            "{location}: its SHA-256 is {got}, and {sha256} was promised (truncated, or another file)"
+        ))
+        .help("check the file, or mend `sha256` in configs/lab.toml")
+        .into());
+    }
+    let folder = context.cache.temporary()?;
+    let top = untar(context, &file, &folder.path().join("source"))?;
+    Ok(Unpacked { top, version: format!("sha256:{}", &sha256[..12]), _folder: folder })
+}
+
+/// Downloads a file, going on where an earlier try stopped.
+fn download(context: &Context<'_>, url: &str, sha256: &str) -> Result<PathBuf> {
+    let target = context.cache.downloads().join(format!("{sha256}.tarball"));
+    let _lock = context.lock(&target.with_extension("lock"), &format!("the download of {url}"))?;
+    if target.is_file() {
+        return Ok(target);
+    }
+    let part = target.with_extension("part");
+    let mut curl = command("curl");
+    curl.args(["--fail", "--location", "--silent", "--show-error", "--retry", "3", "--continue-at", "-"]);
+    curl.arg("--output").arg(&part).arg("--").arg(url);
+    let captured = capture(curl, "curl", context.lab.deadlines.fetch, b"")?;
+    match captured.exit {
+        Exit::Code(0) => {
+            fs::rename(&part, &target)?;
+            Ok(target)
+        }
+        Exit::Interrupted => Err(Fault::interrupted().into()),
+        exit => Err(Fault::infra(format!("downloading {url}: {exit}\n{}", tail(&captured.stderr, 800)))
+            .help("is the network there? what was downloaded is kept, and the next run goes on from it")
+            .into()),
+    }
+}
+
+/// Unpacks a tarball and finds the top of the kernel source in it.
+fn untar(context: &Context<'_>, tarball: &Path, into: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(into)?;
+    let mut tar = command("tar");
+    tar.args(["--extract", "--no-same-owner", "--no-same-permissions", "--file"]).arg(tarball);
+    tar.arg("--directory").arg(into);
+    let captured = capture(tar, "tar", context.lab.deadlines.fetch, b"")?;
+    match captured.exit {
+        Exit::Code(0) => {}
+        Exit::Interrupted => return Err(Fault::interrupted().into()),
+        exit => {
+            return Err(Fault::infra(format!(
+                "unpacking {}: {exit}\n{}",
+                tarball.display(),
+                tail(&captured.stderr, 800)
+            ))
+            .help("the tarball is truncated, or no tarball")
+            .into());
+        }
+    }
+    let mut top = into.to_owned();
+    let entries: Vec<PathBuf> =
+        fs::read_dir(into)?.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    if let [only] = entries.as_slice()
+        && only.is_dir()
+    {
+        top.clone_from(only);
+    }
+    kernel_directory(&top).map_err(|error| Fault::usage(format!("{}: {error}", tarball.display())))?;
+    Ok(top)
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! git, with no configuration of the user's or the system's, and fixed identity and dates.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use fs_err as fs;
+
+use crate::sys::process::{Captured, capture, command};
+
+/// Longest a git command on a local repository may take.
+const DEADLINE: Duration = Duration::from_secs(900);
+
+/// A bare repository of the lab's.
+#[derive(Debug, Clone)]
+pub struct Git {
+    repository: PathBuf,
+}
+
+/// git without a repository of its own.
+pub fn bare_command() -> Command {
+    let mut git = command("git");
+    git.env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_ATTR_NOSYSTEM", "1")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("GIT_AUTHOR_NAME", "seccomp-lab")
+        .env("GIT_AUTHOR_EMAIL", "lab@localhost")
+        .env("GIT_COMMITTER_NAME", "seccomp-lab")
+        .env("GIT_COMMITTER_EMAIL", "lab@localhost")
+        .env("GIT_AUTHOR_DATE", "2020-01-01T00:00:00Z")
+        .env("GIT_COMMITTER_DATE", "2020-01-01T00:00:00Z")
+        // A user's checkout may belong to someone else than root.
+        .args(["-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0"])
+        .args([
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "core.quotePath=false",
+            "-c",
+            "advice.detachedHead=false",
+        ]);
+    git
+}
+
+impl Git {
+    /// The repository at `repository`, made if it is not there.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn open(repository: PathBuf) -> Result<Self> {
+        let git = Self { repository };
+        if !git.repository.join("HEAD").is_file() {
+            let mut init = bare_command();
+            init.args(["init", "--quiet", "--bare", "--initial-branch=lab"]).arg(&git.repository);
+            capture(init, "git init", DEADLINE, b"")?
+                .success("git init")
+                .with_context(|| format!("making the repository {}", git.repository.display()))?;
+        }
+        Ok(git)
+    }
+
+    /// A git command on this repository.
+    pub fn command(&self) -> Command {
+        let mut git = bare_command();
+        if let Some(parent) = self.repository.parent() {
+            git.env("GIT_CEILING_DIRECTORIES", parent);
+        }
+        let mut git_dir = std::ffi::OsString::from("--git-dir=");
+        git_dir.push(&self.repository);
+        git.arg(git_dir);
+        git
+    }
+
+    /// Runs a git command and gives what it printed.
+    ///
+    /// # Errors
+    /// With git's words if it fails.
+    pub fn run(&self, args: &[&str]) -> Result<Captured> {
+        self.run_with(args, None, None, b"")
+    }
+
+    /// Runs a git command with an index and a work tree of the caller's.
+    ///
+    /// # Errors
+    /// With git's words if it fails.
+    pub fn run_with(
+        &self,
+        args: &[&str],
+        index: Option<&Path>,
+        work_tree: Option<&Path>,
+        input: &[u8],
+    ) -> Result<Captured> {
+        let what = format!("git {}", args.first().unwrap_or(&""));
+        self.try_with(args, index, work_tree, input)?.success(&what)
+    }
+
+    /// As [`Git::run_with`], but git's own failure is the caller's to read.
+    ///
+    /// # Errors
+    /// If git cannot be started.
+    pub fn try_with(
+        &self,
+        args: &[&str],
+        index: Option<&Path>,
+        work_tree: Option<&Path>,
+        input: &[u8],
+    ) -> Result<Captured> {
+        let mut git = self.command();
+        if let Some(index) = index {
+            // A killed lab leaves git's own lock behind; ours says that nobody else is here.
+            let _ = fs::remove_file(index.with_added_extension("lock"));
+            git.env("GIT_INDEX_FILE", index);
+        }
+        if let Some(work_tree) = work_tree {
+            git.env("GIT_WORK_TREE", work_tree).current_dir(work_tree);
+        }
+        git.args(args);
+        let what = format!("git {}", args.first().unwrap_or(&""));
+        let captured = capture(git, &what, DEADLINE, input)?;
+        crate::sys::interrupt::check()?;
+        Ok(captured)
+    }
+
+    /// What an object expression stands for: `TREE:path`.
+    ///
+    /// # Errors
+    /// If there is no such object.
+    pub fn resolve(&self, expression: &str) -> Result<String> {
+        let printed = self.run(&["rev-parse", "--verify", "--quiet", "--end-of-options", expression])?;
+        Ok(printed.text().trim().to_owned())
+    }
+
+    /// The contents of a file of a tree, if it is there.
+    ///
+    /// # Errors
+    /// If git cannot be started.
+    pub fn file(&self, tree: &str, path: &str) -> Result<Option<String>> {
+        let captured = self.try_with(&["cat-file", "blob", &format!("{tree}:{path}")], None, None, b"")?;
+        Ok(captured.exit.is_success().then(|| captured.text()))
+    }
+}

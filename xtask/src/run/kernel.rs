@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Kernels: found by key, or built.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+use crate::lab::fragment::Symbols;
+use crate::lab::kernel::KernelConfig;
+use crate::parse::make::{self as build_log, BuildFailure};
+use crate::plan::key::{Key, KeyBuilder};
+use crate::plan::work::KernelWork;
+use crate::run::cache::{Found, Kind};
+use crate::run::compiler;
+use crate::run::config::{self, BuildFolder, Configured};
+use crate::run::context::{Context, StepTimer};
+use crate::run::event::{Cached, Event, Step};
+use crate::run::source::Source;
+use crate::run::worktree;
+use crate::sys::process::{Exit, logged};
+
+/// Objects expected of a build that was never made before.
+const OBJECTS_GUESS: u64 = 850;
+
+/// A kernel that can be booted.
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    /// Key of the request.
+    pub request: Key,
+    /// Key of the kernel.
+    pub key: Key,
+    /// The image.
+    pub vmlinux: PathBuf,
+    /// The build log.
+    pub log: PathBuf,
+    /// The final config.
+    pub config: PathBuf,
+    /// Its symbols; nobody knows those of a kernel that the user built without its `.config`.
+    pub symbols: Option<Symbols>,
+    /// What built it.
+    pub toolchain: String,
+    /// How long that took this time.
+    pub took_ms: u64,
+}
+
+impl Kernel {
+    /// Whether the kernel is known to be without a symbol.
+    pub fn lacks(&self, symbol: &str) -> bool {
+        self.symbols.as_ref().is_some_and(|symbols| !symbols.is_set(symbol))
+    }
+}
+
+/// A kernel that the user built, with the `.config` beside it if there is one.
+///
+/// # Errors
+/// A usage fault for what QEMU cannot boot directly.
+pub fn given(file: &Path) -> Result<Kernel> {
+    let usage = |what: String| Fault::usage(format!("--kernel {}: {what}", file.display()));
+    let bytes = fs::read(file).map_err(|error| usage(error.to_string()))?;
+    let is_elf = bytes.starts_with(b"\x7fELF");
+    let is_bzimage = bytes.get(0x202..0x206) == Some(b"HdrS");
+    if !is_elf && !is_bzimage {
+        return Err(usage("it is neither a vmlinux nor a bzImage".into())
+            .help("give the vmlinux at the top of a build directory")
+            .into());
+    }
+    let config = file.with_file_name(".config");
+    let symbols = fs::read_to_string(&config).ok().map(|text| Symbols::parse_config(&text));
+    let key = KeyBuilder::new("given kernel").part("bytes", &bytes).finish();
+    Ok(Kernel {
+        request: key.clone(),
+        key,
+        vmlinux: std::path::absolute(file).context("finding the kernel")?,
+        log: PathBuf::new(),
+        config,
+        symbols,
+        toolchain: "built by the user".into(),
+        took_ms: 0,
+    })
+}
+
+/// What came of building.
+#[derive(Debug)]
+pub enum Built {
+    /// A kernel.
+    Kernel(Box<Kernel>),
+    /// It did not build: a verdict.
+    Failed {
+        /// One line.
+        reason: String,
+        /// The lines that show it.
+        excerpt: Vec<String>,
+        /// The build log.
+        log: PathBuf,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    kernel: Key,
+}
+
+/// Finds or builds a kernel. `subject` is what events call it.
+///
+/// # Errors
+/// Trouble of the lab's: disk, a missing tool.
+pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject: &str) -> Result<Built> {
+    let config = context.lab.kernel(&work.id)?;
+    let toolchain = toolchain(context, config)?;
+    let request = request_key(context, source, config, work, &toolchain);
+    let timer = context.timer(Step::Build, subject);
+    if let Some(answer) = context.cache.answer::<Answer>(&request)
+        && let Some(kernel) = stored(context, &request, &answer.kernel, &toolchain)?
+    {
+        return Ok(found(context, timer, kernel));
+    }
+    let tree = &source.imported.folder;
+    let folder = BuildFolder { path: tree.builds().join(work.id.to_string()), work: tree.work() };
+    fs::create_dir_all(&folder.path)?;
+    context.announce(&timer, "configuring");
+    recover(context, &folder, subject)?;
+    worktree::check_out(source)?;
+    let log = context.folder.join(format!("build-{}.log", crate::plan::cell::slug(subject)));
+    let (text, symbols) = match config::configure(context, source, &folder, work, &log)? {
+        Configured::Config { text, symbols } => (text, symbols),
+        Configured::Missing(missing) => {
+            let reason = config::missing_reason(&missing);
+            let excerpt =
+                missing.iter().map(|one| format!("CONFIG_{}={} -> {}", one.symbol, one.wanted, one.got));
+            let excerpt = excerpt.collect();
+            context.done(timer, reason.clone(), Cached::No);
+            return Ok(Built::Failed { reason, excerpt, log });
+        }
+        Configured::MakeFailed(exit) => return failed(context, timer, exit, log),
+    };
+    let key = KeyBuilder::new("kernel")
+        .part("tree", &source.kernel_tree)
+        .part("config", &text)
+        .part("toolchain", &toolchain)
+        .parts("make", &config.make)
+        .finish();
+    if let Some(kernel) = stored(context, &request, &key, &toolchain)? {
+        context.cache.keep_answer(&request, &Answer { kernel: key })?;
+        return Ok(found(context, timer, kernel));
+    }
+    let exit = make_vmlinux(context, &folder, config, subject, &log)?;
+    if !exit.is_success() {
+        return failed(context, timer, exit, log);
+    }
+    store(context, &folder, &key, &log, &text)?;
+    context.cache.keep_answer(&request, &Answer { kernel: key.clone() })?;
+    let kernel = stored(context, &request, &key, &toolchain)?;
+    let mut kernel = kernel.context("a kernel was built and stored, and is not whole in the cache")?;
+    kernel.symbols = Some(symbols);
+    let took = context.done(timer, kernel.key.short().to_owned(), Cached::No);
+    kernel.took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    Ok(Built::Kernel(Box::new(kernel)))
+}
+
+fn found(context: &Context<'_>, timer: StepTimer, kernel: Kernel) -> Built {
+    context.done(timer, kernel.key.short().to_owned(), Cached::Yes);
+    Built::Kernel(Box::new(kernel))
+}
+
+fn toolchain(context: &Context<'_>, config: &KernelConfig) -> Result<String> {
+    let mut said = vec![context.toolchain.identity()];
+    said.extend(compiler::named_by(&config.make)?);
+    Ok(said.join("\n"))
+}
+
+/// Everything that decides the kernel, as far as it is known before git and make have run.
+fn request_key(
+    context: &Context<'_>,
+    source: &Source,
+    config: &KernelConfig,
+    work: &KernelWork,
+    toolchain: &str,
+) -> Key {
+    let base_file = context.lab.root.join("configs/kernel").join(&config.base);
+    KeyBuilder::new("kernel request")
+        .part("tree", &source.imported.tree)
+        .parts("patch", &source.patches)
+        .part("arch", config.arch.make_name())
+        .part("base", &config.base)
+        .part("base file", fs::read(base_file).unwrap_or_default())
+        .part("wanted", work.wanted.to_fragment())
+        .part("optional", work.optional.to_fragment())
+        .parts("make", &config.make)
+        .part("toolchain", toolchain)
+        .finish()
+}
+
+/// The kernel of a key, if it is in the cache and whole.
+fn stored(context: &Context<'_>, request: &Key, key: &Key, toolchain: &str) -> Result<Option<Kernel>> {
+    let folder = match context.cache.find(Kind::Kernel, key)? {
+        Found::Whole(folder) => folder,
+        Found::Nothing => return Ok(None),
+        Found::Damaged(what) => {
+            context.note(format!("cached {what}: it is built again"));
+            return Ok(None);
+        }
+    };
+    let config = folder.join("config");
+    Ok(Some(Kernel {
+        request: request.clone(),
+        key: key.clone(),
+        vmlinux: folder.join("vmlinux"),
+        log: folder.join("build.log"),
+        symbols: Some(Symbols::parse_config(&fs::read_to_string(&config)?)),
+        config,
+        toolchain: toolchain.lines().next().unwrap_or("").to_owned(),
+        took_ms: 0,
+    }))
+}
+
+/// Cleans up after a make that was killed, before anything in its folder is written or believed.
+fn recover(context: &Context<'_>, folder: &BuildFolder, subject: &str) -> Result<()> {
+    let mark = folder.making_mark();
+    if mark.exists() {
+        let removed = config::recover(folder, &mark)?;
+        fs::remove_file(&mark)?;
+        context.note(format!("an earlier build in the place of {subject} was killed: the {removed} files that it wrote are removed"));
+    }
+    Ok(())
+}
+
+fn make_vmlinux(
+    context: &Context<'_>,
+    folder: &BuildFolder,
+    config: &KernelConfig,
+    subject: &str,
+    log: &Path,
+) -> Result<Exit> {
+    let _slot = context.slot("build a kernel", 1)?;
+    let mark = folder.making_mark();
+    fs::write(&mark, subject)?;
+    let count_file = folder.path.with_added_extension("objects");
+    let expected =
+        fs::read_to_string(&count_file).ok().and_then(|text| text.parse().ok()).unwrap_or(OBJECTS_GUESS);
+    let mut objects = 0;
+    let mut make = config::make(folder, config);
+    make.arg("vmlinux");
+    let exit = logged(make, "make vmlinux", context.lab.deadlines.build, log, &mut |line| {
+        if build_log::is_object_line(line).is_some() {
+            objects += 1;
+            context.tell(Event::Built {
+                subject: subject.to_owned(),
+                objects,
+                expected: expected.max(objects),
+            });
+        }
+    })?;
+    if exit != Exit::Deadline {
+        fs::remove_file(&mark)?;
+    }
+    // The bar of the next full build; an incremental one says nothing about that.
+    if exit.is_success() && objects > expected / 2 {
+        fs::write(&count_file, objects.to_string())?;
+    }
+    Ok(exit)
+}
+
+fn store(
+    context: &Context<'_>,
+    folder: &BuildFolder,
+    key: &Key,
+    log: &Path,
+    config: &str,
+) -> Result<PathBuf> {
+    let made = context.cache.temporary()?;
+    fs::copy(folder.path.join("vmlinux"), made.path().join("vmlinux"))?;
+    fs::copy(log, made.path().join("build.log"))?;
+    fs::write(made.path().join("config"), config)?;
+    context.cache.store(Kind::Kernel, key, made)
+}
+
+/// Reads from the log why a build failed: the tree's fault is a verdict, the host's an error.
+fn failed(context: &Context<'_>, timer: StepTimer, exit: Exit, log: PathBuf) -> Result<Built> {
+    let mut reader = build_log::BuildLog::new().context("preparing to read a build log")?;
+    let text = fs::read(&log)?;
+    reader.push(&text);
+    let report = reader.finish();
+    if exit == Exit::Deadline {
+        let reason = format!("make was killed at its deadline; see {}", log.display());
+        context.done(timer, reason.clone(), Cached::No);
+        return Ok(Built::Failed { reason, excerpt: Vec::new(), log });
+    }
+    if let Some(BuildFailure::Host { message }) = &report.failure {
+        return Err(Fault::infra(format!("building a kernel: {message}"))
+            .help(format!("see {}", log.display()))
+            .into());
+    }
+    let reason = match &report.failure {
+        Some(failure) => failure.to_string(),
+        None => format!("make ended with {exit}, and its log shows no error"),
+    };
+    let excerpt = String::from_utf8_lossy(&text)
+        .lines()
+        .filter(|line| line.contains("error") || line.contains("Error") || line.contains("***"))
+        .take(15)
+        .map(str::to_owned)
+        .collect();
+    context.done(timer, reason.clone(), Cached::No);
+    Ok(Built::Failed { reason, excerpt, log })
+}

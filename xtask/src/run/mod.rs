@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Run: the only stage with side effects. Carries out a plan and tells what happens as events.
+
+pub mod apt;
+pub mod cache;
+pub mod compiler;
+pub mod config;
+pub mod context;
+pub mod event;
+pub mod fetch;
+pub mod git;
+pub mod guest;
+pub mod headers;
+pub mod image;
+pub mod import;
+pub mod kernel;
+pub mod kvm;
+pub mod mailbox;
+pub mod oracle;
+pub mod program;
+pub mod schedule;
+pub mod source;
+pub mod worktree;

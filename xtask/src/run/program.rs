@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Guest programs: static, for 64 or 32 bits; found by key, or compiled.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+
+use crate::lab::check::{Check, CheckKind, Library};
+use crate::lab::kernel::Abi;
+use crate::plan::key::{Key, KeyBuilder};
+use crate::run::apt::{self, Apt};
+use crate::run::cache::{Found, Kind};
+use crate::run::context::Context;
+use crate::run::headers::headers;
+use crate::run::source::Source;
+use crate::run::worktree;
+use crate::sys::process::{Exit, capture, command, tail};
+
+/// Longest that one program may take to compile.
+const COMPILE_DEADLINE: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// The sources of init, beside its header files.
+const INIT_FOLDER: &str = "guest";
+
+/// A compiled program.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// Its name in the guest.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Of everything that decides it.
+    pub key: Key,
+}
+
+/// What came of compiling a program of the tree under test.
+pub enum Compiled {
+    /// The program.
+    Program(Program),
+    /// The tree's program does not compile: a verdict.
+    Failed {
+        /// One line.
+        reason: String,
+        /// The compiler's words.
+        excerpt: Vec<String>,
+    },
+}
+
+/// One run of the compiler.
+struct Job {
+    name: String,
+    sources: Vec<PathBuf>,
+    flags: Vec<String>,
+    includes: Vec<PathBuf>,
+    libraries: Vec<String>,
+    key: Key,
+}
+
+/// Compiles init for an ABI.
+///
+/// # Errors
+/// If our own program does not compile.
+pub fn init(context: &Context<'_>, abi: Abi) -> Result<Program> {
+    let folder = context.lab.root.join(INIT_FOLDER);
+    let makefile = fs::read_to_string(folder.join("init.sources"))?;
+    let sources: Vec<PathBuf> = makefile
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|file| folder.join(file))
+        .collect();
+    own(context, "init", sources, abi)
+}
+
+/// Compiles the program of a check.
+///
+/// # Errors
+/// Trouble of the lab's, which includes a program of `guest/` that does not compile.
+pub fn check(context: &Context<'_>, source: &Source, check: &Check, abi: Abi) -> Result<Compiled> {
+    match &check.kind {
+        CheckKind::Program { source: file } | CheckKind::Oracle { source: file, .. } => {
+            let program = own(context, check.kind.binary(), vec![context.lab.root.join(file)], abi);
+            Ok(Compiled::Program(program.with_context(|| format!("check {}", check.name))?))
+        }
+        CheckKind::Kselftest { target, binary, .. } => kselftest(context, source, check, target, binary, abi),
+    }
+}
+
+/// A program of ours: it compiles, or the lab is broken.
+fn own(context: &Context<'_>, name: &str, sources: Vec<PathBuf>, abi: Abi) -> Result<Program> {
+    let flags: Vec<String> = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-static", "-pthread", abi.cc_flag()]
+        .map(str::to_owned)
+        .into();
+    let mut key = KeyBuilder::new("guest program")
+        .part("name", name)
+        .parts("flag", &flags)
+        .part("toolchain", context.toolchain.identity());
+    // Any header of the folder may be included.
+    let mut read: Vec<PathBuf> = sources.clone();
+    for folder in sources.iter().filter_map(|source| source.parent()) {
+        let headers = fs::read_dir(folder)?.filter_map(Result::ok).map(|entry| entry.path());
+        read.extend(headers.filter(|path| path.extension().is_some_and(|extension| extension == "h")));
+    }
+    read.sort();
+    read.dedup();
+    for file in &read {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        key = key.part(&name, fs::read(file)?);
+    }
+    let job = Job {
+        name: name.to_owned(),
+        sources,
+        flags,
+        includes: Vec::new(),
+        libraries: Vec::new(),
+        key: key.finish(),
+    };
+    match compile(context, job)? {
+        Compiled::Program(program) => Ok(program),
+        Compiled::Failed { reason, excerpt } => {
+            anyhow::bail!("the lab's own guest program does not compile: {reason}\n{}", excerpt.join("\n"))
+        }
+    }
+}
+
+fn kselftest(
+    context: &Context<'_>,
+    source: &Source,
+    check: &Check,
+    target: &str,
+    binary: &str,
+    abi: Abi,
+) -> Result<Compiled> {
+    let headers = match headers(context, source)? {
+        Ok(headers) => headers,
+        Err(reason) => return Ok(Compiled::Failed { reason, excerpt: Vec::new() }),
+    };
+    let file = format!("tools/testing/selftests/{target}/{binary}.c");
+    let git = &source.imported.folder.git;
+    let Some(text) = git.file(&source.tree, &file)? else {
+        return Ok(Compiled::Failed { reason: format!("the tree has no {file}"), excerpt: Vec::new() });
+    };
+    let libraries: Vec<&Library> =
+        check.libraries.iter().filter(|library| includes(&text, &library.header)).collect();
+    let flags = [
+        vec!["-std=gnu11", "-O2", "-w", "-static", "-D_GNU_SOURCE=", abi.cc_flag()],
+        check.cflags.iter().map(String::as_str).collect(),
+    ]
+    .concat();
+    let flags: Vec<String> = flags.into_iter().map(str::to_owned).collect();
+    let tests = git.run(&["ls-tree", &source.tree, "--", "tools/testing/selftests/", "tools/include"])?;
+    let own = git.resolve(&format!("{}:tools/testing/selftests/{target}", source.tree))?;
+    let mut key = KeyBuilder::new("kselftest program")
+        .part("file", &file)
+        .part("folder", own)
+        // Headers beside the collections: kselftest.h, kselftest_harness.h.
+        .parts(
+            "shared",
+            tests.text().lines().filter(|line| line.contains(" blob ") || line.ends_with("tools/include")),
+        )
+        .part("headers", headers.key.as_str())
+        .parts("flag", &flags)
+        .part("toolchain", context.toolchain.identity());
+    let mut include_folders = vec![headers.include];
+    let mut library_words = Vec::new();
+    for library in libraries {
+        let folder = fetch_library(context, library, abi)?;
+        key = key.part("library", folder.to_string_lossy().as_bytes());
+        include_folders.push(folder.join("usr/include"));
+        library_words.push(format!("-L{}", folder.join("lib").display()));
+        library_words.push(format!("-l{}", library.name));
+    }
+    let work = source.imported.folder.work();
+    include_folders.push(work.join("tools/testing/selftests"));
+    let job = Job {
+        name: binary.to_owned(),
+        sources: vec![work.join(&file)],
+        flags,
+        includes: include_folders,
+        libraries: library_words,
+        key: key.finish(),
+    };
+    if let Found::Whole(folder) = context.cache.find(Kind::Program, &job.key)? {
+        return Ok(Compiled::Program(Program { path: folder.join(binary), name: job.name, key: job.key }));
+    }
+    worktree::check_out(source)?;
+    compile(context, job)
+}
+
+fn includes(text: &str, header: &str) -> bool {
+    text.lines().any(|line| {
+        let line = line.trim_start();
+        line.starts_with("#include") && line.contains(&format!("<{header}>"))
+    })
+}
+
+fn compile(context: &Context<'_>, job: Job) -> Result<Compiled> {
+    if let Found::Whole(folder) = context.cache.find(Kind::Program, &job.key)? {
+        return Ok(Compiled::Program(Program { path: folder.join(&job.name), name: job.name, key: job.key }));
+    }
+    let made = context.cache.temporary()?;
+    let output = made.path().join(&job.name);
+    let mut gcc = command("gcc");
+    gcc.args(&job.flags);
+    for include in &job.includes {
+        gcc.arg("-isystem").arg(include);
+    }
+    gcc.args(&job.sources).arg("-o").arg(&output).args(&job.libraries);
+    let what = format!("compiling {}", job.name);
+    let captured = capture(gcc, &what, COMPILE_DEADLINE, b"")?;
+    match captured.exit {
+        Exit::Code(0) => {}
+        Exit::Interrupted => return Err(crate::fault::Fault::interrupted().into()),
+        exit => {
+            let said: Vec<String> = tail(&captured.stderr, 3000).lines().map(str::to_owned).collect();
+            let error = captured.stderr.lines().find(|line| line.contains("error")).map(str::to_owned);
+            let reason = format!("{what}: {}", error.unwrap_or_else(|| exit.to_string()));
+            return Ok(Compiled::Failed { reason, excerpt: said });
+        }
+    }
+    let folder = context.cache.store(Kind::Program, &job.key, made)?;
+    Ok(Compiled::Program(Program { path: folder.join(&job.name), name: job.name, key: job.key }))
+}
+
+/// A static library for the guest's architecture, unpacked below the cache: installing it on the
+/// host could remove packages there.
+fn fetch_library(context: &Context<'_>, library: &Library, abi: Abi) -> Result<PathBuf> {
+    let suite = host_suite()?;
+    let name = format!("{}-{}-{suite}", library.package, abi.debian());
+    let target = context.cache.root().join("libraries").join(&name);
+    let _lock = context.lock(&context.cache.downloads().join(format!("{name}.lock")), &library.package)?;
+    if target.is_dir() {
+        return Ok(target);
+    }
+    let package = Apt::new(context, &suite, abi.debian())?.fetch(&library.package, "*")?;
+    let made = context.cache.temporary()?;
+    apt::unpack(context, &package.file, made.path())?;
+    collect_archives(&made.path().join("usr/lib"), &made.path().join("lib"))?;
+    fs::create_dir_all(context.cache.root().join("libraries"))?;
+    fs::rename(made.path(), &target)?;
+    Ok(target)
+}
+
+/// Puts every `.a` below a folder into one.
+fn collect_archives(from: &Path, into: &Path) -> Result<()> {
+    fs::create_dir_all(into)?;
+    let mut open = vec![from.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "a") {
+                fs::copy(&path, into.join(path.file_name().unwrap_or_default()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The Debian suite that this host runs: its C library is the one that programs are linked with.
+fn host_suite() -> Result<String> {
+    let text = fs::read_to_string("/etc/os-release")?;
+    let name = text.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    name.map(|name| name.trim_matches('"').to_owned()).with_context(|| {
+        "finding the Debian suite of this host: no VERSION_CODENAME in /etc/os-release".to_owned()
+    })
+}

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The schedule: kernels one after the other, guests beside them as soon as theirs is there.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+
+use crate::fault::{Fault, FaultKind};
+use crate::lab::kernel::Abi;
+use crate::parse::splat::Splats;
+use crate::plan::work::{GuestWork, KernelWork, Plan, PlannedCheck};
+use crate::record::model::{Attempt, CellRecord, Host, Outcome};
+use crate::run::context::Context;
+use crate::run::event::{Cached, Event, Step};
+use crate::run::guest::{self, Ready, without_guest};
+use crate::run::kernel::{self, Built, Kernel};
+use crate::run::oracle::TreeFacts;
+use crate::run::program::{self, Compiled, Program};
+use crate::run::source::{self, Applied, Source};
+
+/// Carries a plan out. Every cell that gets a verdict is told as an event.
+///
+/// # Errors
+/// The user's faults and interrupts end the run. Other trouble of the lab's is the `infra` of the
+/// cells it hits, and the rest goes on.
+pub fn run(context: &Context<'_>, plan: &Plan, host: &Host, splats: &Splats) -> Result<()> {
+    let queue = Queue::default();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..context.options.jobs.max(1))
+            .map(|_| scope.spawn(|| boot_guests(context, host, splats, &queue)))
+            .collect();
+        let built = build_all(context, plan, &queue);
+        queue.close();
+        let mut result = built;
+        for worker in workers {
+            let worked =
+                worker.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread of the lab panicked")));
+            result = result.and(worked);
+        }
+        result
+    })
+}
+
+/// Guests that are ready to boot.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<QueueState>,
+    changed: Condvar,
+    stopped: AtomicBool,
+}
+
+#[derive(Default)]
+struct QueueState {
+    ready: VecDeque<Ready>,
+    is_closed: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, ready: Ready) {
+        self.lock().ready.push_back(ready);
+        self.changed.notify_one();
+    }
+
+    fn close(&self) {
+        self.lock().is_closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Nothing more is begun.
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        self.close();
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    fn next(&self) -> Option<Ready> {
+        let mut state = self.lock();
+        loop {
+            if self.is_stopped() {
+                return None;
+            }
+            if let Some(ready) = state.ready.pop_front() {
+                return Some(ready);
+            }
+            if state.is_closed {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+fn boot_guests(context: &Context<'_>, host: &Host, splats: &Splats, queue: &Queue) -> Result<()> {
+    while let Some(ready) = queue.next() {
+        match boot_with_retries(context, host, splats, &ready) {
+            Ok(record) => tell_cell(context, queue, record),
+            Err(error) => {
+                queue.stop();
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Only trouble of the lab's own is tried again, and every try is in the record.
+fn boot_with_retries(
+    context: &Context<'_>,
+    host: &Host,
+    splats: &Splats,
+    ready: &Ready,
+) -> Result<CellRecord> {
+    let cell = ready.work.cell.to_string();
+    let mut attempts: Vec<Attempt> = Vec::new();
+    loop {
+        let mut record = match guest::run(context, host, splats, ready) {
+            Ok(record) => record,
+            Err(error) if ends_the_run(&error) => return Err(error),
+            Err(error) => infra(&cell, &error),
+        };
+        attempts.append(&mut record.attempts);
+        let is_last = attempts.len() > context.options.retries as usize;
+        if record.outcome != Outcome::Infra || is_last {
+            record.attempts = attempts;
+            return Ok(record);
+        }
+        if attempts.is_empty() {
+            attempts.push(Attempt { outcome: Outcome::Infra, ms: 0 });
+        }
+        context.note(format!("{cell}: {}; tried again", record.reason));
+    }
+}
+
+fn ends_the_run(error: &anyhow::Error) -> bool {
+    crate::sys::interrupt::is_interrupted()
+        || error
+            .chain()
+            .filter_map(|cause| cause.downcast_ref::<Fault>())
+            .any(|fault| matches!(fault.kind(), FaultKind::Usage | FaultKind::Interrupted))
+}
+
+fn infra(cell: &str, error: &anyhow::Error) -> CellRecord {
+    let text = crate::fault::describe(error);
+    let excerpt = text.lines().map(str::to_owned).collect();
+    let reason = error.chain().map(ToString::to_string).next().unwrap_or_default();
+    let reason = reason.lines().next().unwrap_or("").to_owned();
+    without_guest(cell, Outcome::Infra, reason, excerpt)
+}
+
+fn tell_cell(context: &Context<'_>, queue: &Queue, record: CellRecord) {
+    if context.options.fail_fast && record.outcome != Outcome::Pass {
+        queue.stop();
+    }
+    context.tell(Event::Cell(Box::new(record)));
+}
+
+fn build_all(context: &Context<'_>, plan: &Plan, queue: &Queue) -> Result<()> {
+    let built = build_sources(context, plan, queue);
+    if built.is_err() {
+        queue.stop();
+    }
+    built
+}
+
+fn build_sources(context: &Context<'_>, plan: &Plan, queue: &Queue) -> Result<()> {
+    for (at, work) in plan.sources.iter().enumerate() {
+        if queue.is_stopped() {
+            return Ok(());
+        }
+        let kernels = || plan.kernels.iter().enumerate().filter(move |(_, kernel)| kernel.source == at);
+        let cells = || kernels().flat_map(|(kernel, _)| guests_of(plan, kernel));
+        match source::prepare(context, work) {
+            Ok(Applied::Source(source)) => {
+                for (at, kernel) in kernels() {
+                    if !queue.is_stopped() {
+                        build_kernel(context, plan, queue, &source, at, kernel)?;
+                    }
+                }
+            }
+            Ok(Applied::Failed(failure)) => {
+                for guest in cells() {
+                    let cell = guest.cell.to_string();
+                    let (reason, words) = (failure.reason.clone(), failure.words.clone());
+                    tell_cell(context, queue, without_guest(&cell, Outcome::ApplyFailed, reason, words));
+                }
+            }
+            Err(error) if ends_the_run(&error) => return Err(error),
+            Err(error) => {
+                for guest in cells() {
+                    tell_cell(context, queue, infra(&guest.cell.to_string(), &error));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Prepares the only guest of a plan: a guest that is ready, or a cell that never gets one.
+///
+/// # Errors
+/// Trouble of the lab's.
+pub fn prepare_one(context: &Context<'_>, plan: &Plan) -> Result<Result<Ready, Box<CellRecord>>> {
+    let (Some(source_work), Some(kernel), Some(guest)) =
+        (plan.sources.first(), plan.kernels.first(), plan.guests.first())
+    else {
+        anyhow::bail!("a plan without a guest");
+    };
+    let cell = guest.cell.to_string();
+    let source = match source::prepare(context, source_work)? {
+        Applied::Source(source) => source,
+        Applied::Failed(failure) => {
+            let record = without_guest(&cell, Outcome::ApplyFailed, failure.reason, failure.words);
+            return Ok(Err(Box::new(record)));
+        }
+    };
+    let built = try_build(context, plan, &source, 0, kernel)?;
+    let ready = match built {
+        Ok(readies) => readies.into_iter().next(),
+        Err(records) => records.into_iter().next().map(|record| Err(Box::new(record))),
+    };
+    ready.ok_or_else(|| anyhow::anyhow!("{cell}: neither a guest nor a verdict"))
+}
+
+fn guests_of(plan: &Plan, kernel: usize) -> impl Iterator<Item = &GuestWork> {
+    plan.guests.iter().filter(move |guest| guest.kernel == kernel)
+}
+
+fn build_kernel(
+    context: &Context<'_>,
+    plan: &Plan,
+    queue: &Queue,
+    source: &Source,
+    at: usize,
+    work: &KernelWork,
+) -> Result<()> {
+    match try_build(context, plan, source, at, work) {
+        Ok(Ok(readies)) => {
+            for ready in readies {
+                match ready {
+                    Ok(ready) => queue.push(ready),
+                    Err(record) => tell_cell(context, queue, *record),
+                }
+            }
+            Ok(())
+        }
+        Ok(Err(records)) => {
+            records.into_iter().for_each(|record| tell_cell(context, queue, record));
+            Ok(())
+        }
+        Err(error) if ends_the_run(&error) => Err(error),
+        Err(error) => {
+            for guest in guests_of(plan, at) {
+                tell_cell(context, queue, infra(&guest.cell.to_string(), &error));
+            }
+            Ok(())
+        }
+    }
+}
+
+/// For each guest of a kernel: what it needs to boot, or why it cannot.
+type Readies = Vec<Result<Ready, Box<CellRecord>>>;
+
+fn try_build(
+    context: &Context<'_>,
+    plan: &Plan,
+    source: &Source,
+    at: usize,
+    work: &KernelWork,
+) -> Result<Result<Readies, Vec<CellRecord>>> {
+    let source_work = &plan.sources[work.source];
+    let subject = format!("{}/{}/{}", source_work.tree, source_work.point, work.id);
+    let kernel = match &context.options.kernel {
+        Some(file) => kernel::given(file)?,
+        None => match kernel::build(context, source, work, &subject)? {
+            Built::Kernel(kernel) => *kernel,
+            Built::Failed { reason, excerpt, log } => {
+                let failed = |guest: &GuestWork| {
+                    let cell = guest.cell.to_string();
+                    let mut record =
+                        without_guest(&cell, Outcome::BuildFailed, reason.clone(), excerpt.clone());
+                    let name = log.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                    record.files.insert("build.log".into(), name);
+                    record
+                };
+                return Ok(Err(guests_of(plan, at).map(failed).collect()));
+            }
+        },
+    };
+    let arch = context.lab.kernel(&work.id)?.arch;
+    let facts = TreeFacts::find(source)?;
+    let timer = context.timer(Step::Programs, &subject);
+    let init = program::init(context, arch.native_abi())?;
+    let mut readies = Vec::new();
+    for guest in guests_of(plan, at) {
+        let built = programs(context, source, &kernel, guest)?;
+        readies.push(built.map(|programs| Ready {
+            work: guest.clone(),
+            build_ms: kernel.took_ms,
+            kernel: kernel.clone(),
+            arch,
+            init: init.clone(),
+            programs,
+            facts: facts.clone(),
+        }));
+    }
+    context.done(timer, "guest programs", Cached::Yes);
+    Ok(Ok(readies))
+}
+
+/// The programs of a guest's checks; a check that the kernel cannot serve has a reason instead.
+fn programs(
+    context: &Context<'_>,
+    source: &Source,
+    kernel: &Kernel,
+    guest: &GuestWork,
+) -> Result<Result<Vec<Result<Program, String>>, Box<CellRecord>>> {
+    let mut programs = Vec::new();
+    for planned in &guest.checks {
+        if let Some(symbol) = missing_symbol(kernel, planned) {
+            programs.push(Err(format!("the kernel is without CONFIG_{symbol}")));
+            continue;
+        }
+        match program::check(context, source, &planned.check, guest.abi)? {
+            Compiled::Program(program) => programs.push(Ok(program)),
+            Compiled::Failed { reason, excerpt } => {
+                let bits = if guest.abi == Abi::Bits64 { 64 } else { 32 };
+                let reason = format!("{} ({bits} bits): {reason}", planned.check.name);
+                let record = without_guest(&guest.cell.to_string(), Outcome::BuildFailed, reason, excerpt);
+                return Ok(Err(Box::new(record)));
+            }
+        }
+    }
+    Ok(Ok(programs))
+}
+
+fn missing_symbol<'a>(kernel: &Kernel, planned: &'a PlannedCheck) -> Option<&'a str> {
+    planned.check.requires.iter().map(String::as_str).find(|symbol| kernel.lacks(symbol))
+}

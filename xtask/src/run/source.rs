@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Sources: a tree with patches applied, as a git tree object. The work tree is not touched.
+
+use anyhow::Result;
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+
+use crate::lab::patch::Patch;
+use crate::plan::key::{Key, KeyBuilder};
+use crate::plan::work::SourceWork;
+use crate::run::context::Context;
+use crate::run::event::{Cached, Step};
+use crate::run::import::{Imported, import};
+
+/// A patched tree.
+#[derive(Debug)]
+pub struct Source {
+    /// Its folder and base.
+    pub imported: Imported,
+    /// git's id of the patched tree object.
+    pub tree: String,
+    /// The id that a kernel depends on: without documentation and user-space tests.
+    pub kernel_tree: String,
+    /// Digests of the patches, in order.
+    pub patches: Vec<String>,
+}
+
+/// What came of applying a series.
+#[derive(Debug)]
+pub enum Applied {
+    /// It applied.
+    Source(Source),
+    /// It did not: a verdict, and not a trouble of the lab's.
+    Failed(ApplyFailure),
+}
+
+/// Which patch and hunk did not apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplyFailure {
+    /// One line.
+    pub reason: String,
+    /// git's words.
+    pub words: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    tree: String,
+    kernel_tree: String,
+}
+
+/// Fetches, imports and patches.
+///
+/// # Errors
+/// Trouble of the lab's: network, disk, a tree that is no kernel.
+pub fn prepare(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
+    let imported = import(context, context.lab.tree(&work.tree)?)?;
+    let patches = context.lab.patches(&work.point)?;
+    let digests: Vec<String> = patches.iter().map(|patch| patch.digest.clone()).collect();
+    let request: Key =
+        KeyBuilder::new("source").part("base", &imported.tree).parts("patch", &digests).finish();
+    let subject = format!("{}/{}", work.tree, work.point);
+    let timer = context.timer(Step::Apply, &subject);
+    if let Some(answer) = context.cache.answer::<Answer>(&request)
+        && imported.folder.git.try_with(&["cat-file", "-e", &answer.tree], None, None, b"")?.exit.is_success()
+    {
+        context.done(timer, count(&patches), Cached::Yes);
+        let Answer { tree, kernel_tree } = answer;
+        return Ok(Applied::Source(Source { imported, tree, kernel_tree, patches: digests }));
+    }
+    context.announce(&timer, &count(&patches));
+    let tree = match apply(context, &imported, &patches)? {
+        Ok(tree) => tree,
+        Err(failure) => return Ok(Applied::Failed(failure)),
+    };
+    let kernel_tree = kernel_tree(&imported, &tree)?;
+    context.cache.keep_answer(&request, &Answer { tree: tree.clone(), kernel_tree: kernel_tree.clone() })?;
+    context.done(timer, count(&patches), Cached::No);
+    Ok(Applied::Source(Source { imported, tree, kernel_tree, patches: digests }))
+}
+
+fn count(patches: &[&Patch]) -> String {
+    match patches.len() {
+        0 => "no patches".into(),
+        1 => "1 patch".into(),
+        n => format!("{n} patches"),
+    }
+}
+
+/// Applies patches one by one to an index of their own.
+fn apply(
+    context: &Context<'_>,
+    imported: &Imported,
+    patches: &[&Patch],
+) -> Result<Result<String, ApplyFailure>> {
+    let scratch = context.cache.temporary()?;
+    let index = scratch.path().join("index");
+    let git = &imported.folder.git;
+    git.run_with(&["read-tree", &imported.tree], Some(&index), None, b"")?;
+    for (number, patch) in patches.iter().enumerate() {
+        let file = scratch.path().join("patch");
+        fs::write(&file, &patch.text)?;
+        let file = file.to_string_lossy().into_owned();
+        let apply = ["apply", "--cached", "--whitespace=nowarn", "-p1", &file];
+        let captured = git.try_with(&apply, Some(&index), None, b"")?;
+        if !captured.exit.is_success() {
+            return Ok(Err(failure(patch, number + 1, patches.len(), &captured.stderr, &file)));
+        }
+    }
+    Ok(Ok(git.run_with(&["write-tree"], Some(&index), None, b"")?.text().trim().to_owned()))
+}
+
+/// Names the patch and the hunk that git could not place.
+fn failure(patch: &Patch, number: usize, of: usize, said: &str, scratch: &str) -> ApplyFailure {
+    let words: Vec<String> = said.lines().map(|line| line.replace(scratch, &patch.file)).take(20).collect();
+    let place = words.iter().find_map(|line| line.strip_prefix("error: patch failed: "));
+    let place = place.and_then(|place| place.rsplit_once(':'));
+    let hunk = match place {
+        Some((file, line)) => match hunk_number(&String::from_utf8_lossy(&patch.text), file, line) {
+            Some((hunk, hunks)) => format!("hunk {hunk} of {hunks} in {file}, at line {line},"),
+            None => format!("the hunk at line {line} of {file}"),
+        },
+        None => "it".to_owned(),
+    };
+    let title = if patch.subject.is_empty() { String::new() } else { format!(" (\"{}\")", patch.subject) };
+    ApplyFailure {
+        reason: format!("patch {number} of {of}, {}{title}: {hunk} does not apply", patch.file),
+        words,
+    }
+}
+
+/// Which hunk of a file begins at this line, and of how many.
+fn hunk_number(patch: &str, file: &str, line: &str) -> Option<(usize, usize)> {
+    let mut in_file = false;
+    let (mut count, mut found) = (0, None);
+    for text in patch.lines() {
+        if let Some(path) = text.strip_prefix("--- ").or_else(|| text.strip_prefix("+++ ")) {
+            let path = path.split('\t').next().unwrap_or(path);
+            in_file = path.strip_prefix("a/").or_else(|| path.strip_prefix("b/")) == Some(file)
+                || in_file && path == "/dev/null";
+        } else if let Some(range) = text.strip_prefix("@@ -").filter(|_| in_file) {
+            count += 1;
+            let start = range.split([',', ' ']).next();
+            if start == Some(line) {
+                found = Some(count);
+            }
+        }
+    }
+    Some((found?, count))
+}
+
+/// The id of everything that can change a kernel's bytes: `Documentation/` and
+/// `tools/testing/` cannot.
+fn kernel_tree(imported: &Imported, tree: &str) -> Result<String> {
+    let git = &imported.folder.git;
+    let mut kept = String::new();
+    for (folder, left_out) in [("", ["Documentation", "tools"].as_slice()), ("tools/", &["testing"])] {
+        let expression = format!("{tree}:{folder}");
+        let captured = git.try_with(&["ls-tree", &expression], None, None, b"")?;
+        for line in captured.text().lines() {
+            let name = line.split('\t').nth(1).unwrap_or("");
+            if !left_out.contains(&name) {
+                kept.push_str(line);
+                kept.push('\n');
+            }
+        }
+    }
+    Ok(KeyBuilder::new("kernel tree").part("entries", kept).finish().as_str().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATCH: &str = "Subject: [PATCH 2/5] two\n\ndiff --git a/x.c b/x.c\n--- a/x.c\n+++ b/x.c\n\
+        @@ -3,1 +3,1 @@\n-a\n+b\n@@ -40 +40 @@ int f(void)\n-c\n+d\n\
+        diff --git a/y.c b/y.c\n--- a/y.c\n+++ b/y.c\n@@ -40 +40 @@\n-c\n+d\n";
+
+    #[test]
+    fn a_failure_names_patch_and_hunk_and_keeps_gits_words() {
+        let patch = Patch::parse("0002-two.patch", PATCH.into()).unwrap();
+        let said = "error: patch failed: x.c:40\nerror: x.c: patch does not apply\n";
+        let failure = failure(&patch, 2, 5, said, "/tmp/x/patch");
+        assert_eq!(
+            failure.reason,
+            "patch 2 of 5, 0002-two.patch (\"two\"): hunk 2 of 2 in x.c, at line 40, does not apply"
+        );
+        assert_eq!(failure.words.len(), 2);
+    }
+
+    #[test]
+    fn a_corrupt_patch_keeps_gits_words() {
+        let patch = Patch::parse("0002-two.patch", PATCH.into()).unwrap();
+        let failure = failure(&patch, 1, 1, "error: corrupt patch at /tmp/x/patch:12\n", "/tmp/x/patch");
+        assert_eq!(failure.words, ["error: corrupt patch at 0002-two.patch:12"]);
+        assert!(failure.reason.ends_with("it does not apply"));
+    }
+}

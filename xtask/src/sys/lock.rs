@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Locks between labs: files that the kernel unlocks when their holder dies.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use fs_err as fs;
+
+use crate::sys::interrupt;
+
+/// Time between two looks at a lock that another lab holds.
+const POLL: Duration = Duration::from_millis(50);
+
+/// A lock, held until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Called once with what is waited for, when a lock is not free at once.
+pub type OnWait<'a> = &'a dyn Fn(&str);
+
+/// Takes the lock at `path`, waiting for another lab where it must.
+///
+/// # Errors
+/// If the file cannot be made, or the lab is interrupted while it waits.
+pub fn lock(path: &Path, what: &str, on_wait: OnWait<'_>) -> Result<Lock> {
+    lock_any(&[path.to_owned()], what, on_wait)
+}
+
+/// Takes one of `count` places of a kind, shared by all labs of this machine.
+///
+/// # Errors
+/// As [`lock`].
+pub fn slot(kind: &str, count: usize, on_wait: OnWait<'_>) -> Result<Lock> {
+    let folder = std::env::temp_dir().join("seccomp-lab-slots");
+    if !folder.is_dir() {
+        fs::create_dir_all(&folder)?;
+        // Shared by all users; where another one made it first, its mode is already right.
+        let _ = fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o1777));
+    }
+    let places: Vec<PathBuf> = (0..count.max(1)).map(|at| folder.join(format!("{kind}.{at}"))).collect();
+    lock_any(&places, &format!("a place to {kind}"), on_wait)
+}
+
+fn lock_any(paths: &[PathBuf], what: &str, on_wait: OnWait<'_>) -> Result<Lock> {
+    let mut has_told = false;
+    loop {
+        for path in paths {
+            if let Some(lock) = try_lock(path)? {
+                return Ok(lock);
+            }
+        }
+        if !has_told {
+            let holder = paths.first().map(|path| holder(path)).unwrap_or_default();
+            on_wait(&format!("waiting for {what}{holder}"));
+            has_told = true;
+        }
+        interrupt::check()?;
+        std::thread::sleep(POLL);
+    }
+}
+
+fn try_lock(path: &Path) -> Result<Option<Lock>> {
+    // Another user's file in a sticky folder may be opened, but not with O_CREAT.
+    let existing = File::options().read(true).write(true).open(path);
+    let mut file = match existing {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
+            let file = file.with_context(|| format!("making the lock {}", path.display()))?;
+            let _ = file.set_permissions(std::fs::Permissions::from_mode(0o666));
+            file
+        }
+        Err(error) => return Err(error).with_context(|| format!("opening the lock {}", path.display())),
+    };
+    match file.try_lock() {
+        Ok(()) => {
+            // For the message of whoever waits; the lock holds without it.
+            let _ = file.set_len(0).and_then(|()| file.rewind());
+            let _ = write!(file, "{}", std::process::id());
+            Ok(Some(Lock { _file: file }))
+        }
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
+    }
+}
+
+fn holder(path: &Path) -> String {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(20).read_to_string(&mut text));
+    match read {
+        Ok(_) if !text.is_empty() => format!(", which process {text} has"),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_taker_is_told_and_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.lock");
+        let first = lock(&path, "x", &|_| panic!("it is free")).unwrap();
+        assert!(try_lock(&path).unwrap().is_none());
+        let told = std::sync::Mutex::new(String::new());
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| lock(&path, "the tree", &|what| *told.lock().unwrap() = what.into()));
+            std::thread::sleep(Duration::from_millis(120));
+            drop(first);
+            waiter.join().unwrap().unwrap();
+        });
+        let told = told.into_inner().unwrap();
+        assert!(told.starts_with("waiting for the tree, which process"), "{told}");
+    }
+}

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Child processes: spawned into a group of their own, watched, and always waited for.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, PipeReader, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use fs_err as fs;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
+use crate::fault::Fault;
+use crate::sys::watch::{Killed, Watched};
+
+/// Most that is kept of a captured stream, in bytes.
+const CAPTURE_BYTES_MAX: u64 = 256 << 20;
+
+/// Longest line that is handed on from a logged stream, in bytes; the log has all of it.
+const LINE_BYTES_MAX: u64 = 64 << 10;
+
+/// Variables that a child may inherit: where programs are, who the user is, and the way out to
+/// the network. Everything else could change what is built without being in a key.
+const INHERITED: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "TERM",
+    "http_proxy",
+    "https_proxy",
+    "ftp_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
+
+/// How a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By a signal that the lab did not send.
+    Signal(i32),
+    /// Killed: its deadline had passed.
+    Deadline,
+    /// Killed: the lab was interrupted.
+    Interrupted,
+}
+
+impl Exit {
+    /// Whether it ended with code 0.
+    pub fn is_success(self) -> bool {
+        self == Exit::Code(0)
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exit::Code(code) => write!(f, "exit code {code}"),
+            Exit::Signal(signal) => write!(f, "signal {signal}"),
+            Exit::Deadline => write!(f, "killed at its deadline"),
+            Exit::Interrupted => write!(f, "killed by an interrupt"),
+        }
+    }
+}
+
+/// A command with an environment that holds nothing by accident.
+pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    clean(Command::new(program))
+}
+
+/// Takes everything out of a command's environment that could change its result.
+pub fn clean(mut command: Command) -> Command {
+    let set: Vec<_> =
+        command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
+    command.env_clear().env("LC_ALL", "C.UTF-8");
+    command.envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command.envs(set);
+    command
+}
+
+/// The command as one could paste it into a shell, without its environment.
+pub fn pasteable(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| quote(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell reads it back.
+pub fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// A running child.
+pub struct Process {
+    child: Child,
+    pid: Pid,
+    watched: Option<Watched>,
+    what: String,
+    started: Instant,
+}
+
+impl Process {
+    /// Starts a child in a process group of its own.
+    ///
+    /// # Errors
+    /// An infra fault if the program is not there or cannot be started.
+    pub fn spawn(command: &mut Command, what: &str, deadline: Duration) -> Result<Self> {
+        crate::sys::interrupt::check()?;
+        Self::start(command.process_group(0), what, deadline)
+    }
+
+    /// Runs a child that shares the terminal with the lab, so that it can read from it. It is in
+    /// the lab's own process group, and ends with the terminal's.
+    ///
+    /// # Errors
+    /// As [`Process::spawn`].
+    pub fn run_in_foreground(command: &mut Command, what: &str) -> Result<Exit> {
+        #[expect(clippy::disallowed_methods, reason = "this is sys")]
+        let status = command.status().map_err(|error| not_started(command, what, &error))?;
+        Ok(match (status.code(), status.signal()) {
+            (Some(code), _) => Exit::Code(code),
+            (None, signal) => Exit::Signal(signal.unwrap_or(0)),
+        })
+    }
+
+    fn start(command: &mut Command, what: &str, deadline: Duration) -> Result<Self> {
+        #[expect(clippy::disallowed_methods, reason = "this is sys")]
+        let child = command.spawn().map_err(|error| not_started(command, what, &error))?;
+        let raw = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let pid = raw.context("a child with a process number that is none")?;
+        let watched = Some(Watched::begin(pid, deadline));
+        Ok(Self { child, pid, watched, what: what.to_owned(), started: Instant::now() })
+    }
+
+    /// The pipe into the child, if it was asked for.
+    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
+    }
+
+    /// The pipe out of the child, if it was asked for.
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// The child's error stream, if it was asked for.
+    pub fn take_stderr(&mut self) -> Option<ChildStderr> {
+        self.child.stderr.take()
+    }
+
+    /// Kills the child and all its group.
+    pub fn kill(&self) {
+        if let Some(watched) = &self.watched {
+            watched.kill();
+        }
+    }
+
+    /// Sets another deadline, counted from now.
+    pub fn set_deadline(&self, deadline: Duration) {
+        if let Some(watched) = &self.watched {
+            watched.set_deadline(deadline);
+        }
+    }
+
+    /// Time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// If the kernel does not let us wait.
+    pub fn wait(&mut self) -> Result<Exit> {
+        // Seen, but not yet reaped: the number stays the child's until the watch is over.
+        let seen = rustix::io::retry_on_intr(|| {
+            waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
+        });
+        seen.with_context(|| format!("waiting for {}", self.what))?;
+        // What the child left running in its group must not outlive it.
+        self.kill();
+        let killed = self.watched.take().map_or(Killed::No, |watched| watched.killed());
+        let status = self.child.wait().with_context(|| format!("waiting for {}", self.what))?;
+        Ok(match (killed, status.code(), status.signal()) {
+            (Killed::Interrupt, ..) => Exit::Interrupted,
+            (Killed::Deadline, None, _) => Exit::Deadline,
+            (_, Some(code), _) => Exit::Code(code),
+            (_, None, signal) => Exit::Signal(signal.unwrap_or(0)),
+        })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.watched.is_some() {
+            self.kill();
+            let _ = self.wait();
+        }
+    }
+}
+
+fn not_started(command: &Command, what: &str, error: &std::io::Error) -> anyhow::Error {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let fault = Fault::infra(format!("{what}: cannot start `{program}`: {error}"));
+    if error.kind() == std::io::ErrorKind::NotFound {
+        fault.help("`cargo xtask doctor` names the packages that are missing").into()
+    } else {
+        fault.into()
+    }
+}
+
+/// What a finished command said.
+#[derive(Debug)]
+pub struct Captured {
+    /// How it ended.
+    pub exit: Exit,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its error stream.
+    pub stderr: String,
+}
+
+impl Captured {
+    /// Standard output as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// This, if the command succeeded.
+    ///
+    /// # Errors
+    /// A plain error with the end of the error stream; interrupted if the lab was.
+    pub fn success(self, what: &str) -> Result<Self> {
+        match self.exit {
+            Exit::Code(0) => Ok(self),
+            Exit::Interrupted => Err(Fault::interrupted().into()),
+            exit => {
+                let said = tail(&self.stderr, 2000);
+                anyhow::bail!("{what}: {exit}{}{said}", if said.is_empty() { "" } else { "\n" })
+            }
+        }
+    }
+}
+
+/// The last `bytes` bytes of a text, from the beginning of a line.
+pub fn tail(text: &str, bytes: usize) -> &str {
+    let text = text.trim_end();
+    let mut at = text.len().saturating_sub(bytes);
+    while !text.is_char_boundary(at) {
+        at += 1;
+    }
+    if at > 0 {
+        at = text[at..].find('\n').map_or(at, |newline| at + newline + 1);
+    }
+    &text[at..]
+}
+
+/// Runs a command to its end and keeps what it said; `input` becomes its standard input.
+///
+/// # Errors
+/// If it cannot be started or read. Its own failure is in [`Captured::exit`].
+pub fn capture(mut command: Command, what: &str, deadline: Duration, input: &[u8]) -> Result<Captured> {
+    command.stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = Process::spawn(&mut command, what, deadline)?;
+    let stdin = process.take_stdin();
+    let (stdout, stderr) = (process.take_stdout(), process.take_stderr());
+    let (out, err) = std::thread::scope(|scope| {
+        // A child that does not read its input has its reasons, and they show in its exit.
+        let writer = scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
+        let err = scope.spawn(move || read_all(stderr));
+        let out = read_all(stdout);
+        let _ = writer.join();
+        (out, err.join().unwrap_or_else(|_| Ok(Vec::new())))
+    });
+    let exit = process.wait()?;
+    let stdout = out.with_context(|| format!("reading the output of {what}"))?;
+    let stderr = err.with_context(|| format!("reading the errors of {what}"))?;
+    Ok(Captured { exit, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+}
+
+fn read_all(stream: Option<impl Read>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(stream) = stream {
+        stream.take(CAPTURE_BYTES_MAX).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// Runs a command whose output, both streams together, goes to a log file and line by line to
+/// `on_line`.
+///
+/// # Errors
+/// If it cannot be started, read or logged; interrupted if the lab was.
+pub fn logged(
+    mut command: Command,
+    what: &str,
+    deadline: Duration,
+    log: &Path,
+    on_line: &mut dyn FnMut(&str),
+) -> Result<Exit> {
+    let mut log = std::io::BufWriter::new(fs::OpenOptions::new().create(true).append(true).open(log)?);
+    writeln!(log, "$ {}", pasteable(&command))?;
+    let (reader, writer) = std::io::pipe().context("making a pipe")?;
+    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    let mut process = Process::spawn(&mut command, what, deadline)?;
+    // The command holds the pipe's writing ends: without this the pipe would never end.
+    drop(command);
+    copy_lines(reader, &mut log, on_line).with_context(|| format!("logging {what}"))?;
+    let exit = process.wait()?;
+    log.flush().with_context(|| format!("logging {what}"))?;
+    match exit {
+        Exit::Interrupted => Err(Fault::interrupted().into()),
+        exit => Ok(exit),
+    }
+}
+
+fn copy_lines(reader: PipeReader, log: &mut impl Write, on_line: &mut dyn FnMut(&str)) -> Result<()> {
+    let mut reader = BufReader::with_capacity(64 << 10, reader);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
+        if read == 0 {
+            return Ok(());
+        }
+        log.write_all(&line)?;
+        on_line(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']));
+    }
+}
+
+#[cfg(test)]
+#[path = "process_tests.rs"]
+mod tests;

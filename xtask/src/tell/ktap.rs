@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! KTAP: cells, checks and sub-results as nested tests.
+
+use std::fmt::Write as _;
+
+use crate::record::model::{CheckStatus, Outcome, Run};
+
+/// The report of a run.
+pub fn ktap(run: &Run) -> String {
+    let mut text = format!("KTAP version 1\n1..{}\n", run.cells.len());
+    for (number, cell) in run.cells.iter().enumerate() {
+        let _ = writeln!(text, "  KTAP version 1\n  1..{}", cell.checks.len());
+        for (number, check) in cell.checks.iter().enumerate() {
+            if !check.subs.is_empty() {
+                let _ = writeln!(text, "    KTAP version 1\n    1..{}", check.subs.len());
+                for (number, sub) in check.subs.iter().enumerate() {
+                    let name = name(&sub.name());
+                    let _ = writeln!(text, "    {}", line(number, sub.status, &name, &sub.reason));
+                }
+            }
+            let _ = writeln!(text, "  {}", line(number, check.status, &name(&check.name), &check.reason));
+        }
+        let status = if cell.outcome == Outcome::Pass { CheckStatus::Pass } else { CheckStatus::Fail };
+        let _ = writeln!(text, "{}", line(number, status, &name(&cell.id), &cell.reason));
+    }
+    text
+}
+
+fn line(index: usize, status: CheckStatus, name: &str, reason: &str) -> String {
+    let reason = reason.lines().next().unwrap_or("");
+    let number = index + 1;
+    match status {
+        CheckStatus::Pass => format!("ok {number} {name}"),
+        CheckStatus::Skip | CheckStatus::Absent => {
+            format!("ok {number} {name} # SKIP {}: {reason}", status.word())
+        }
+        _ if reason.is_empty() => format!("not ok {number} {name}"),
+        _ => format!("# {reason}\nnot ok {number} {name}"),
+    }
+}
+
+/// A `#` would begin a directive.
+fn name(name: &str) -> String {
+    name.replace('#', "_")
+}

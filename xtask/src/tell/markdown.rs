@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Markdown: for a step summary or a mail.
+
+use std::fmt::Write as _;
+
+use crate::record::model::{CheckStatus, Outcome, Run};
+use crate::tell::summary::check_counts;
+
+/// The report of a run.
+pub fn markdown(run: &Run) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for check in run.cells.iter().flat_map(|cell| &cell.checks) {
+        if !names.contains(&check.name.as_str()) {
+            names.push(&check.name);
+        }
+    }
+    let mut text = format!("### Kernel test lab: run {}\n\n", run.id);
+    let _ = writeln!(text, "| cell | outcome | {} |", names.join(" | "));
+    let _ = writeln!(text, "|---|---|{}", "---|".repeat(names.len()));
+    for cell in &run.cells {
+        let checks: Vec<String> = names
+            .iter()
+            .map(|name| match cell.checks.iter().find(|check| check.name == *name) {
+                None => "-".to_owned(),
+                Some(check) if check.status == CheckStatus::Pass => check_counts(check),
+                Some(check) => format!("**{}** {}", check.status.word(), check_counts(check)),
+            })
+            .collect();
+        let _ = writeln!(text, "| {} | {} | {} |", cell.id, cell.outcome.word(), checks.join(" | "));
+    }
+    for cell in run.cells.iter().filter(|cell| cell.outcome != Outcome::Pass) {
+        let _ = writeln!(text, "\n**{}** {}: {}", cell.id, cell.outcome.word(), cell.reason);
+        if !cell.excerpt.is_empty() {
+            let _ = writeln!(text, "\n```\n{}\n```", cell.excerpt.join("\n").replace("```", "'''"));
+        }
+    }
+    for (name, tree) in &run.trees {
+        let _ = writeln!(text, "\nTree {name}: {}, version {}.", tree.source, tree.version);
+    }
+    text
+}

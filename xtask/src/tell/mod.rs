@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Tell: reports, folded from events or from a stored run.
+//!
+//! Architecture invariant: only this folder and `main.rs` print. Every report can be made again
+//! from `results/`.
+
+pub mod junit;
+pub mod ktap;
+pub mod list;
+pub mod markdown;
+pub mod summary;
+pub mod table;
+pub mod terminal;
+
+use std::io::Write;
+
+/// Prints a finished text to standard output. A reader that has gone away is not an error.
+pub fn print(text: &str) {
+    print_bytes(text.as_bytes());
+}
+
+/// Prints bytes as they are to standard output.
+pub fn print_bytes(bytes: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
+}
+
+/// Prints a text to the error stream.
+pub fn print_error(text: &str) {
+    print_error_bytes(text.as_bytes());
+}
+
+/// Prints bytes as they are to the error stream.
+pub fn print_error_bytes(bytes: &[u8]) {
+    let _ = std::io::stderr().lock().write_all(bytes);
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The summary: a table of cells and checks, the failures once more, and how to run them again.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use console::{Style, style};
+
+use crate::record::model::{CellRecord, CheckRecord, CheckStatus, Outcome, Run, RunState};
+use crate::sys::process::quote;
+use crate::tell::table::{Align, lay_out};
+use crate::tell::terminal::status_line;
+
+/// The colour of an outcome.
+pub fn outcome_style(outcome: Outcome) -> Style {
+    match outcome {
+        Outcome::Pass => Style::new().green().bold(),
+        Outcome::Cancelled => Style::new().yellow(),
+        Outcome::Infra => Style::new().magenta().bold(),
+        _ => Style::new().red().bold(),
+    }
+}
+
+/// `87/87`; with skips named, since a skip is no pass.
+pub fn check_counts(check: &CheckRecord) -> String {
+    let passed = check.count(CheckStatus::Pass);
+    let planned = check.plan.map_or_else(|| "?".to_owned(), |plan| plan.max(0).to_string());
+    let mut text = format!("{passed}/{planned}");
+    for (status, word) in [(CheckStatus::Skip, "skipped"), (CheckStatus::NotRun, "not run")] {
+        match check.count(status) {
+            0 => {}
+            n => {
+                let _ = write!(text, " ({n} {word})");
+            }
+        }
+    }
+    text
+}
+
+/// Everything that `test` ends with.
+pub fn summary(run: &Run, folder: &Path) -> String {
+    let mut text = String::new();
+    let bad: Vec<&CellRecord> = run.cells.iter().filter(|cell| cell.outcome != Outcome::Pass).collect();
+    text.push('\n');
+    text.push_str(&table(&run.cells));
+    text.push('\n');
+    for cell in &bad {
+        let word = cell.outcome.word().to_uppercase();
+        let line = format!("{}: {}", cell.id, cell.reason);
+        text.push_str(&status_line(&outcome_style(cell.outcome), &word, None, &line));
+        for kind in ["console.log", "ktap", "build.log"] {
+            if let Some(file) = cell.files.get(kind) {
+                let _ = writeln!(text, "{:>25}{}", "", style(folder.join(file).display()).dim());
+            }
+        }
+    }
+    text.push_str(&accelerators(&run.cells));
+    text.push_str(&totals(run));
+    let _ = writeln!(text, "{:>25}{}", "", style(folder.join("run.json").display()).dim());
+    let again: Vec<&str> =
+        bad.iter().filter(|cell| cell.outcome != Outcome::Cancelled).map(|cell| cell.id.as_str()).collect();
+    if !again.is_empty() {
+        let _ = writeln!(text, "       rerun:             {}", rerun(run, &again));
+    }
+    text
+}
+
+/// The command that runs these cells again, with the flags of this run.
+fn rerun(run: &Run, cells: &[&str]) -> String {
+    let mut words = vec!["cargo xtask test".to_owned()];
+    let mut given = run.command.iter().skip(2);
+    while let Some(word) = given.next() {
+        let takes_value =
+            ["--tree", "--series", "--check", "--accel", "--deadline", "--kernel", "--cache-dir"];
+        if takes_value.contains(&word.as_str()) {
+            // Trees, series and flavors are in the ids; what was given ad hoc is not known without.
+            let value = given.next().map(String::as_str).unwrap_or_default();
+            let is_ad_hoc = !matches!(word.as_str(), "--tree" | "--series")
+                || value.contains('=')
+                || crate::run::mailbox::is_path(value);
+            if is_ad_hoc {
+                words.push(format!("{word} {}", quote(value)));
+            }
+        } else if let Some((name, value)) = word.split_once('=')
+            && takes_value.contains(&name)
+        {
+            words.push(format!("{name}={}", quote(value)));
+        }
+    }
+    words.extend(cells.iter().map(|cell| quote(cell)));
+    words.join(" ")
+}
+
+fn table(cells: &[CellRecord]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for check in cells.iter().flat_map(|cell| &cell.checks) {
+        if !names.contains(&check.name.as_str()) {
+            names.push(&check.name);
+        }
+    }
+    let head = ["cell", "outcome"].into_iter().chain(names.iter().copied()).chain(["guest"]);
+    let mut rows: Vec<Vec<String>> = vec![head.map(|word| style(word).dim().to_string()).collect()];
+    for cell in cells {
+        let mut row =
+            vec![cell.id.clone(), outcome_style(cell.outcome).apply_to(cell.outcome.word()).to_string()];
+        for name in &names {
+            row.push(
+                cell.checks.iter().find(|check| check.name == *name).map_or_else(|| "-".into(), check_cell),
+            );
+        }
+        let ms = cell.timings_ms.get("guest");
+        row.push(
+            ms.map_or_else(|| "-".into(), |ms| format!("{:.1}s", Duration::from_millis(*ms).as_secs_f64())),
+        );
+        rows.push(row);
+    }
+    let mut align = vec![Align::Left, Align::Left];
+    align.resize(names.len() + 3, Align::Right);
+    lay_out(&rows, &align)
+}
+
+fn check_cell(check: &CheckRecord) -> String {
+    match check.status {
+        CheckStatus::Pass => check_counts(check),
+        CheckStatus::Absent => style("absent").yellow().to_string(),
+        status => {
+            let counts =
+                if check.subs.is_empty() { String::new() } else { format!(" {}", check_counts(check)) };
+            style(format!("{}{counts}", status.word())).red().to_string()
+        }
+    }
+}
+
+/// What ran the guests, each way once.
+fn accelerators(cells: &[CellRecord]) -> String {
+    let mut told: Vec<String> = Vec::new();
+    for accel in cells.iter().filter_map(|cell| cell.accel.as_ref()) {
+        let line = format!("{}: {}", accel.kind.to_uppercase(), accel.reason);
+        if !told.contains(&line) {
+            told.push(line);
+        }
+    }
+    told.iter().map(|line| format!("       guests:             {line}\n")).collect()
+}
+
+fn totals(run: &Run) -> String {
+    let mut counts: Vec<(Outcome, usize)> = Vec::new();
+    for cell in &run.cells {
+        match counts.iter_mut().find(|(outcome, _)| *outcome == cell.outcome) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((cell.outcome, 1)),
+        }
+    }
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(outcome, n)| outcome_style(*outcome).apply_to(format!("{n} {}", outcome.word())).to_string())
+        .collect();
+    let cells = if run.cells.len() == 1 { "1 cell".to_owned() } else { format!("{} cells", run.cells.len()) };
+    let state = match run.state {
+        RunState::Complete => "",
+        RunState::Running => " (the run did not end)",
+        RunState::Cancelled => " (interrupted)",
+        RunState::Failed => " (the lab failed)",
+    };
+    let is_good =
+        run.state == RunState::Complete && run.cells.iter().all(|cell| cell.outcome == Outcome::Pass);
+    let how = if is_good { Style::new().green().bold() } else { Style::new().red().bold() };
+    status_line(&how, "SUMMARY", span(run), &format!("{cells}: {}{state}", counts.join(", ")))
+}
+
+fn span(run: &Run) -> Option<Duration> {
+    if let Some(ms) = run.timings_ms.get("total") {
+        return Some(Duration::from_millis(*ms));
+    }
+    let parse = |text: &str| humantime::parse_rfc3339(text).ok();
+    let ended: SystemTime = parse(run.ended.as_deref()?)?;
+    ended.duration_since(parse(&run.started)?).ok()
+}
+
+/// Every sub-result of every cell.
+pub fn full(run: &Run) -> String {
+    let mut text = String::new();
+    for cell in &run.cells {
+        let _ = writeln!(text, "{} {} {}", cell.id, cell.outcome.word(), cell.reason);
+        for check in &cell.checks {
+            let _ = writeln!(
+                text,
+                "  {} {} {} {}",
+                check.name,
+                check.status.word(),
+                check_counts(check),
+                check.reason
+            );
+            for sub in &check.subs {
+                let _ = writeln!(text, "    {:4} {:8} {}", sub.ordinal, sub.status.word(), sub.name());
+                for line in sub.reason.lines() {
+                    let _ = writeln!(text, "               {line}");
+                }
+            }
+        }
+        for finding in &cell.findings {
+            let _ = writeln!(text, "  kernel log: {} ({})", finding.title, finding.family);
+            for line in &finding.excerpt {
+                let _ = writeln!(text, "    {line}");
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The machine: QEMU's argument list. Pure.
+
+use std::path::PathBuf;
+
+use crate::lab::kernel::Machine;
+
+/// The program that emulates both architectures.
+pub const QEMU: &str = "qemu-system-x86_64";
+
+/// What runs the guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accel {
+    /// The host's CPU.
+    Kvm,
+    /// Emulation.
+    Tcg,
+}
+
+impl Accel {
+    /// The word for it, as in `run.json` and on QEMU's command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Accel::Kvm => "kvm",
+            Accel::Tcg => "tcg",
+        }
+    }
+}
+
+/// Where the guest's serial console goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Console {
+    /// Into a file; the results port is on QEMU's standard input and output.
+    File(PathBuf),
+    /// On the terminal, for a person.
+    Terminal,
+}
+
+/// Whether the machine waits for a debugger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Debugger {
+    /// It runs.
+    Off,
+    /// It stops before the first instruction until gdb says so, on this TCP port of the host.
+    Wait(u16),
+}
+
+/// One boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Boot {
+    /// The kernel.
+    pub vmlinux: PathBuf,
+    /// The initramfs.
+    pub image: PathBuf,
+    /// The machine.
+    pub machine: Machine,
+    /// Virtual CPUs.
+    pub cpus: u32,
+    /// What runs it.
+    pub accel: Accel,
+    /// Where its console goes.
+    pub console: Console,
+    /// Whether it waits for a debugger.
+    pub debugger: Debugger,
+    /// More words for the kernel.
+    pub append: String,
+}
+
+impl Boot {
+    /// The kernel's command line. Never `quiet`: a finding must be able to show.
+    pub fn kernel_command_line(&self) -> String {
+        let words = [
+            "console=ttyS0",
+            "loglevel=7",
+            "printk.devkmsg=on",
+            "panic=-1",
+            "reboot=t",
+            "random.trust_cpu=on",
+            &self.machine.append,
+            &self.append,
+        ];
+        words.iter().filter(|word| !word.is_empty()).copied().collect::<Vec<_>>().join(" ")
+    }
+
+    /// QEMU's arguments.
+    pub fn arguments(&self) -> Vec<String> {
+        let cpu = match self.accel {
+            Accel::Kvm => "host",
+            Accel::Tcg => &self.machine.cpu,
+        };
+        let mut arguments: Vec<String> = [
+            "-no-user-config",
+            "-nodefaults",
+            "-no-reboot",
+            "-display",
+            "none",
+            "-machine",
+            &self.machine.machine,
+            "-accel",
+            self.accel.word(),
+            "-cpu",
+            cpu,
+        ]
+        .map(str::to_owned)
+        .into();
+        let mut pair = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
+        pair("-smp", self.cpus.to_string());
+        pair("-m", self.machine.memory_mib.to_string());
+        pair("-kernel", self.vmlinux.to_string_lossy().into_owned());
+        pair("-initrd", self.image.to_string_lossy().into_owned());
+        pair("-append", self.kernel_command_line());
+        match &self.console {
+            Console::File(path) => {
+                // A comma in a path is doubled, or QEMU takes the rest for an option.
+                let path = path.to_string_lossy().replace(',', ",,");
+                pair("-chardev", format!("file,id=console,path={path}"));
+                pair("-serial", "chardev:console".to_owned());
+                pair("-chardev", "stdio,id=results,signal=off".to_owned());
+                pair("-device", "virtio-serial-device".to_owned());
+                pair("-device", "virtserialport,chardev=results,name=lab.results".to_owned());
+            }
+            Console::Terminal => {
+                pair("-chardev", "stdio,id=console,signal=off,mux=on".to_owned());
+                pair("-serial", "chardev:console".to_owned());
+                pair("-mon", "chardev=console,mode=readline".to_owned());
+            }
+        }
+        if let Debugger::Wait(port) = self.debugger {
+            pair("-gdb", format!("tcp:127.0.0.1:{port}"));
+            arguments.push("-S".to_owned());
+        }
+        arguments
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    fn boot() -> Boot {
+        Boot {
+            vmlinux: "/c/vmlinux".into(),
+            image: "/c/initramfs".into(),
+            machine: Machine {
+                machine: "microvm".into(),
+                cpu: "max".into(),
+                cpus: 1,
+                memory_mib: 512,
+                append: "nokaslr".into(),
+            },
+            cpus: 2,
+            accel: Accel::Tcg,
+            console: Console::File("/r/a,b/console.log".into()),
+            debugger: Debugger::Off,
+            append: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_whole_command_line() {
+        expect![[r#"
+            -no-user-config -nodefaults -no-reboot -display none -machine microvm -accel tcg -cpu max -smp 2 -m 512 -kernel /c/vmlinux -initrd /c/initramfs -append console=ttyS0 loglevel=7 printk.devkmsg=on panic=-1 reboot=t random.trust_cpu=on nokaslr -chardev file,id=console,path=/r/a,,b/console.log -serial chardev:console -chardev stdio,id=results,signal=off -device virtio-serial-device -device virtserialport,chardev=results,name=lab.results"#]]
+        .assert_eq(&boot().arguments().join(" "));
+    }
+
+    #[test]
+    fn the_log_can_always_show_a_finding() {
+        let line = boot().kernel_command_line();
+        assert!(line.contains("loglevel=7") && !line.contains("quiet"), "{line}");
+    }
+
+    #[test]
+    fn kvm_gets_the_hosts_cpu() {
+        let words = Boot { accel: Accel::Kvm, ..boot() }.arguments().join(" ");
+        assert!(words.contains("-accel kvm -cpu host"), "{words}");
+    }
+}

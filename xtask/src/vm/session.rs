@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The conversation with one guest: the job goes in, frames come out, and every wait ends.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{ChildStdin, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use fs_err as fs;
+
+use crate::sys::process::{Exit, Process, command};
+use crate::vm::frame::{CHECK_NONE, Frame, FrameError, FrameReader, FrameType, FrameWriter};
+use crate::vm::machine::{Boot, QEMU};
+
+/// What init itself may take to kill a check and to send what is left.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Most that a transcript takes on disk; what follows is still read and judged.
+const TRANSCRIPT_BYTES_MAX: u64 = 64 << 20;
+
+/// Most that is kept of what QEMU says of itself, in bytes.
+const QEMU_BYTES_MAX: u64 = 64 << 10;
+
+/// One check of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobCheck {
+    /// Program and arguments.
+    pub arguments: Vec<String>,
+    /// Time in the guest.
+    pub deadline: Duration,
+    /// Its standard input.
+    pub input: Vec<u8>,
+}
+
+/// What a guest is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// 32 hex digits that no test can know.
+    pub nonce: String,
+    /// The checks, in order.
+    pub checks: Vec<JobCheck>,
+}
+
+impl Job {
+    /// The job as init reads it.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut text = format!("nonce {}\n", self.nonce);
+        for (index, check) in self.checks.iter().enumerate() {
+            let (deadline, input) = (check.deadline.as_millis(), check.input.len());
+            text.push_str(&format!("check {index} {deadline} {input}\n"));
+            for argument in &check.arguments {
+                // A newline would end the line; no program of ours needs one.
+                text.push_str(&format!("arg {}\n", argument.replace('\n', " ")));
+            }
+            text.push_str("end\n");
+        }
+        text.push_str("go\n");
+        let (mut writer, mut bytes) = (FrameWriter::new(), Vec::new());
+        writer.write(&mut bytes, FrameType::Job, CHECK_NONE, text.as_bytes());
+        for (index, check) in (0_u16..).zip(&self.checks) {
+            if !check.input.is_empty() {
+                writer.write(&mut bytes, FrameType::Input, index, &check.input);
+            }
+        }
+        bytes
+    }
+}
+
+/// How long the parts of a conversation may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// To init's first record.
+    pub boot: Duration,
+    /// To the end.
+    pub guest: Duration,
+}
+
+/// How a conversation ended.
+#[derive(Debug)]
+pub struct Conversation {
+    /// How QEMU ended.
+    pub exit: Exit,
+    /// What was wrong with the stream of frames.
+    pub error: Option<FrameError>,
+    /// What QEMU said of itself.
+    pub qemu_said: String,
+    /// From starting QEMU to its end.
+    pub took: Duration,
+    /// From starting QEMU to init's first record.
+    pub booted: Option<Duration>,
+}
+
+/// Boots a guest and talks to it until it has ended. Frames go to `on_frame` as they come.
+///
+/// # Errors
+/// If QEMU cannot be started, or the transcript not be written.
+pub fn converse(
+    boot: &Boot,
+    job: &Job,
+    transcript: &Path,
+    limits: Limits,
+    on_frame: &mut dyn FnMut(&Frame),
+) -> Result<Conversation> {
+    let mut qemu = command(QEMU);
+    qemu.args(boot.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = Process::spawn(&mut qemu, QEMU, limits.boot)?;
+    let (stdin, stdout, stderr) = (process.take_stdin(), process.take_stdout(), process.take_stderr());
+    let mut stdout = stdout.context("QEMU without a standard output")?;
+    let (hang_up, hung_up) = channel();
+    let job_bytes = job.encode();
+    let mut listener = Listener {
+        job,
+        limits,
+        started: Instant::now(),
+        booted: None,
+        file: Capped { file: fs::File::create(transcript)?, left: TRANSCRIPT_BYTES_MAX },
+        reader: FrameReader::new(),
+    };
+    let (read, said) = std::thread::scope(|scope| {
+        scope.spawn(move || send_job(stdin, &job_bytes, &hung_up));
+        let said = scope.spawn(move || {
+            let mut bytes = Vec::new();
+            let read = stderr.map(|stderr| stderr.take(QEMU_BYTES_MAX).read_to_end(&mut bytes));
+            drop(read);
+            String::from_utf8_lossy(&bytes).trim_end().to_owned()
+        });
+        let mut hang_up = Some(hang_up);
+        let read = listener.listen(&mut stdout, &process, &mut || drop(hang_up.take()), on_frame);
+        // Without this the thread that holds the guest's input would wait for ever.
+        drop(hang_up);
+        if read.is_err() {
+            process.kill();
+        }
+        (read, said.join().unwrap_or_default())
+    });
+    let exit = process.wait()?;
+    read.context("reading the results port")?;
+    Ok(Conversation {
+        exit,
+        qemu_said: said,
+        took: process.elapsed(),
+        booted: listener.booted,
+        error: listener.reader.finish(),
+    })
+}
+
+/// Writes the job, then holds the pipe open until it is time to hang up.
+fn send_job(stdin: Option<ChildStdin>, job: &[u8], hung_up: &Receiver<()>) {
+    if let Some(mut stdin) = stdin {
+        // A guest that died early does not read it; that shows elsewhere.
+        if stdin.write_all(job).is_ok() {
+            let _ = hung_up.recv();
+        }
+    }
+}
+
+struct Listener<'a> {
+    job: &'a Job,
+    limits: Limits,
+    started: Instant,
+    booted: Option<Duration>,
+    file: Capped,
+    reader: FrameReader,
+}
+
+impl Listener<'_> {
+    fn listen(
+        &mut self,
+        stdout: &mut impl Read,
+        process: &Process,
+        hang_up: &mut dyn FnMut(),
+        on_frame: &mut dyn FnMut(&Frame),
+    ) -> Result<()> {
+        let mut buffer = vec![0_u8; 256 << 10];
+        loop {
+            let read = stdout.read(&mut buffer)?;
+            if read == 0 {
+                return Ok(());
+            }
+            self.file.write(&buffer[..read])?;
+            let mut reader = std::mem::take(&mut self.reader);
+            reader.push(&buffer[..read], |frame| {
+                self.note(&frame, process);
+                if matches!(frame.kind, FrameType::End | FrameType::Fatal) {
+                    hang_up();
+                }
+                on_frame(&frame);
+            });
+            self.reader = reader;
+        }
+    }
+
+    /// Moves the deadline along with what the guest is doing.
+    fn note(&mut self, frame: &Frame, process: &Process) {
+        let next = match frame.kind {
+            FrameType::Hello => {
+                self.booted = Some(self.started.elapsed());
+                GRACE
+            }
+            FrameType::Start => {
+                let check = self.job.checks.get(usize::from(frame.check));
+                check.map_or(GRACE, |check| check.deadline + GRACE)
+            }
+            FrameType::Done | FrameType::Plant | FrameType::End | FrameType::Fatal => GRACE,
+            _ => return,
+        };
+        let left = self.limits.guest.saturating_sub(self.started.elapsed());
+        process.set_deadline(next.min(left));
+    }
+}
+
+/// A file that takes no more than it may.
+struct Capped {
+    file: fs::File,
+    left: u64,
+}
+
+impl Capped {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+        self.left -= room as u64;
+        self.file.write_all(&bytes[..room])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn a_job_is_text_and_inputs() {
+        let check = |arguments: &[&str], input: &[u8]| JobCheck {
+            arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
+            deadline: Duration::from_secs(2),
+            input: input.to_vec(),
+        };
+        let job = Job {
+            nonce: "ab".into(),
+            checks: vec![check(&["/checks/a", "-x"], b""), check(&["/checks/b"], b"in")],
+        };
+        let mut frames = Vec::new();
+        FrameReader::new().push(&job.encode(), |frame| frames.push(frame));
+        expect![[r#"
+            nonce ab
+            check 0 2000 0
+            arg /checks/a
+            arg -x
+            end
+            check 1 2000 2
+            arg /checks/b
+            end
+            go
+        "#]]
+        .assert_eq(&String::from_utf8_lossy(&frames[0].payload));
+        assert_eq!(
+            (frames[1].kind, frames[1].check, frames[1].payload.as_slice()),
+            (FrameType::Input, 1, &b"in"[..])
+        );
+        assert_eq!(frames.len(), 2);
+    }
+}
