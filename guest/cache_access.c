@@ -113,13 +113,20 @@ static bool get_attributes(struct stat *process, struct stat *thread)
 	       expect_error("stat of the thread's", 0, stat(path, thread) ? errno : 0);
 }
 
+static bool expect_mode(const char *what, mode_t got)
+{
+	if (got != (S_IFREG | 0400))
+		note("mode of %s: expected %o, got %o", what, S_IFREG | 0400, got);
+	return got == (S_IFREG | 0400);
+}
+
 static bool mode_is_0400(void)
 {
 	struct stat process, thread;
 
 	return get_attributes(&process, &thread) &&
-	       expect_number("mode of the file", S_IFREG | 0400, process.st_mode) &&
-	       expect_number("mode of the thread's file", S_IFREG | 0400, thread.st_mode);
+	       expect_mode("the file", process.st_mode) &&
+	       expect_mode("the thread's file", thread.st_mode);
 }
 
 static bool owner_is_root(void)

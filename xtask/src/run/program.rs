@@ -20,8 +20,11 @@ use crate::sys::process::{Exit, capture, command, tail};
 /// Longest that one program may take to compile.
 const COMPILE_DEADLINE: std::time::Duration = std::time::Duration::from_secs(300);
 
-/// The sources of init, beside its header files.
-const INIT_FOLDER: &str = "guest";
+/// Where our guest programs are, and headers that they share.
+const GUEST_FOLDER: &str = "guest";
+
+/// The sources of init and its own headers.
+const INIT_FOLDER: &str = "guest/init";
 
 /// A compiled program.
 #[derive(Debug, Clone)]
@@ -63,13 +66,8 @@ struct Job {
 /// If our own program does not compile.
 pub fn init(context: &Context<'_>, abi: Abi) -> Result<Program> {
     let folder = context.lab.root.join(INIT_FOLDER);
-    let makefile = fs::read_to_string(folder.join("init.sources"))?;
-    let sources: Vec<PathBuf> = makefile
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(|file| folder.join(file))
-        .collect();
+    let mut sources = files_ending(&folder, "c")?;
+    sources.sort();
     own(context, "init", sources, abi)
 }
 
@@ -87,6 +85,17 @@ pub fn check(context: &Context<'_>, source: &Source, check: &Check, abi: Abi) ->
     }
 }
 
+fn files_ending(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|other| other == extension) {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
 /// A program of ours: it compiles, or the lab is broken.
 fn own(context: &Context<'_>, name: &str, sources: Vec<PathBuf>, abi: Abi) -> Result<Program> {
     let flags: Vec<String> = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-static", "-pthread", abi.cc_flag()]
@@ -96,11 +105,11 @@ fn own(context: &Context<'_>, name: &str, sources: Vec<PathBuf>, abi: Abi) -> Re
         .part("name", name)
         .parts("flag", &flags)
         .part("toolchain", context.toolchain.identity());
-    // Any header of the folder may be included.
+    // Any header of these folders may be included.
+    let shared = context.lab.root.join(GUEST_FOLDER);
     let mut read: Vec<PathBuf> = sources.clone();
-    for folder in sources.iter().filter_map(|source| source.parent()) {
-        let headers = fs::read_dir(folder)?.filter_map(Result::ok).map(|entry| entry.path());
-        read.extend(headers.filter(|path| path.extension().is_some_and(|extension| extension == "h")));
+    for folder in sources.iter().filter_map(|source| source.parent()).chain([shared.as_path()]) {
+        read.extend(files_ending(folder, "h")?);
     }
     read.sort();
     read.dedup();
@@ -112,7 +121,7 @@ fn own(context: &Context<'_>, name: &str, sources: Vec<PathBuf>, abi: Abi) -> Re
         name: name.to_owned(),
         sources,
         flags,
-        includes: Vec::new(),
+        includes: vec![shared],
         libraries: Vec::new(),
         key: key.finish(),
     };
