@@ -114,6 +114,10 @@ pub struct TestArgs {
     /// Run everything N times; the exit code is that of the worst.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub repeat: u32,
+    /// Keep the names of the sub-tests of passing KTAP checks in configs/names/: from then on one
+    /// that vanishes is a failure.
+    #[arg(long)]
+    pub save_names: bool,
     /// Say what would be done, and do nothing.
     #[arg(long)]
     pub dry_run: bool,

@@ -6,6 +6,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use anyhow::Result;
+use console::Style;
 use fs_err as fs;
 
 use crate::cli::{Cli, ShellArgs};
@@ -24,6 +25,7 @@ use crate::run::schedule::prepare_one;
 use crate::sys::host::BUSYBOX;
 use crate::sys::process::{Process, command};
 use crate::tell;
+use crate::tell::terminal::status_line;
 use crate::vm::frame::FrameType;
 use crate::vm::machine::{Boot, Console, Debugger, QEMU};
 use crate::vm::session::{Job, JobCheck, Limits, converse};
@@ -85,11 +87,11 @@ pub fn run(cli: &Cli, args: &ShellArgs) -> Result<u8> {
 }
 
 fn tell_event(event: &Event) {
+    let line = |word, text: &str| tell::print_error(&status_line(&Style::new().cyan(), word, None, text));
     match event {
-        Event::Waiting(text) | Event::Note(text) => tell::print_error(&format!("{text}\n")),
-        Event::Begin { subject, detail, step } => {
-            tell::print_error(&format!("{step:?} {subject}: {detail}\n"));
-        }
+        Event::Waiting(text) => line("WAITING", text),
+        Event::Note(text) => line("NOTE", text),
+        Event::Begin { subject, detail, step } => line(step.doing(), &format!("{subject}: {detail}")),
         _ => {}
     }
 }

@@ -8,11 +8,13 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::Result;
 use console::Style;
+use fs_err as fs;
 
 use crate::cli::{Cli, TestArgs};
 use crate::cmd::session::{Session, describe_host, host_packages};
 use crate::fault;
 use crate::lab::Lab;
+use crate::lab::check::CheckKind;
 use crate::parse::splat::Splats;
 use crate::plan::work::{Plan, Scope};
 use crate::record::model::{
@@ -50,7 +52,11 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
             let text = format!("{round} of {}", args.repeat);
             tell::print(&status_line(&Style::new().cyan(), "ROUND", None, &text));
         }
-        worst.extend(run_once(&session, &plan, &options, &splats)?);
+        let run = run_once(&session, &plan, &options, &splats)?;
+        worst.extend(run.cells.iter().map(|cell| cell.outcome));
+        if args.save_names {
+            save_names(&session.lab, &plan, &run)?;
+        }
         crate::sys::interrupt::check()?;
     }
     Ok(worst_exit_code(worst))
@@ -74,8 +80,8 @@ pub fn read_splats(lab: &Lab) -> Result<Splats> {
     Ok(splats.without_expired(today).map_err(usage)?)
 }
 
-/// One run with a record of its own; the outcomes of its cells.
-fn run_once(session: &Session, plan: &Plan, options: &Options, splats: &Splats) -> Result<Vec<Outcome>> {
+/// One run with a record of its own.
+fn run_once(session: &Session, plan: &Plan, options: &Options, splats: &Splats) -> Result<Run> {
     let started = Instant::now();
     let cache = session.cache()?;
     let host = describe_host()?;
@@ -112,7 +118,36 @@ fn run_once(session: &Session, plan: &Plan, options: &Options, splats: &Splats) 
         tell::print(&tell::summary::summary(&run, folder.path()));
     }
     result?;
-    Ok(run.cells.iter().map(|cell| cell.outcome).collect())
+    Ok(run)
+}
+
+/// Keeps the names of the sub-tests of what passed, for each tree.
+fn save_names(lab: &Lab, plan: &Plan, run: &Run) -> Result<()> {
+    for guest in &plan.guests {
+        let id = guest.cell.to_string();
+        let passed = run.cells.iter().filter(|cell| cell.id == id && cell.outcome == Outcome::Pass);
+        for record in passed.flat_map(|cell| &cell.checks) {
+            let check = guest.checks.iter().find(|planned| planned.check.name.as_str() == record.name);
+            let Some(check) = check.filter(|planned| !matches!(planned.check.kind, CheckKind::Oracle { .. }))
+            else {
+                continue;
+            };
+            let path = lab.names_file(&guest.cell.tree, &check.check.name);
+            let mut text = format!(
+                "# Sub-tests of {} on tree {}, as `test --save-names` found them.\n",
+                record.name, guest.cell.tree
+            );
+            for sub in &record.subs {
+                text.push_str(&sub.name());
+                text.push('\n');
+            }
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            write_atomically(&path, text.as_bytes())?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes events as they come: to the terminal, and verdicts to the record.

@@ -327,6 +327,26 @@ impl Lab {
             .ok_or_else(|| unknown("series", name.as_str(), self.series.keys().map(SeriesName::as_str)))
     }
 
+    /// Where the names of a check's sub-tests on a tree are kept.
+    pub fn names_file(&self, tree: &TreeName, check: &CheckName) -> PathBuf {
+        self.root.join("configs/names").join(tree.as_str()).join(format!("{check}.txt"))
+    }
+
+    /// The sub-tests that a check is known to have on a tree; none where nobody has kept them. One
+    /// that is no longer there has vanished, and that is no pass.
+    ///
+    /// # Errors
+    /// If the file is there and cannot be read.
+    pub fn known_names(&self, tree: &TreeName, check: &CheckName) -> Result<Vec<String>> {
+        let path = self.names_file(tree, check);
+        if !path.is_file() {
+            return Ok(Vec::new());
+        }
+        let text = fs::read_to_string(path)?;
+        let lines = text.lines().map(str::trim);
+        Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
+    }
+
     /// A tree by name.
     ///
     /// # Errors

@@ -150,12 +150,6 @@ impl BuildLog {
         self.lines.push(bytes, |line| self.state.line(line));
     }
 
-    /// Objects done so far.
-    #[must_use]
-    pub fn objects(&self) -> u64 {
-        self.state.report.objects
-    }
-
     /// Ends the log.
     #[must_use]
     pub fn finish(self) -> BuildReport {

@@ -14,7 +14,7 @@ mod scan;
 mod tests;
 mod title;
 
-pub use scan::{Allowed, Finding, Findings, Scanner};
+pub use scan::{Finding, Findings, Scanner};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use regex::{Regex, RegexSet};

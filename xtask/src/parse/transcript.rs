@@ -2,7 +2,7 @@
 //! The transcript of a guest: from frames to what each check and the kernel log said.
 
 use crate::parse::kmsg::{Facility, KmsgReader, KmsgReport, Record, console_records};
-use crate::parse::ktap::{KtapLimits, KtapParser, KtapReport};
+use crate::parse::ktap::{KtapLimits, KtapParser, KtapReport, RepeatedNames};
 use crate::parse::lines::clean;
 use crate::parse::splat::{Finding, Findings, Scanner, Splats};
 use crate::vm::frame::{CHECK_NONE, CHECK_PLANT, Frame, FrameError, FrameType};
@@ -17,7 +17,7 @@ const TAIL_BYTES_MAX: usize = 8 << 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
     /// As KTAP.
-    Ktap,
+    Ktap(RepeatedNames),
     /// Not at all: the exit code says it all.
     ExitCode,
     /// Kept for a model.
@@ -126,7 +126,10 @@ impl<'a> Collector<'a> {
     /// A collector for a job with these checks.
     pub fn new(readings: Vec<Reading>, splats: &'a Splats) -> Self {
         let parsers = readings.iter().map(|reading| match reading {
-            Reading::Ktap => Some(KtapParser::new(KtapLimits::default())),
+            Reading::Ktap(repeated_names) => {
+                let limits = KtapLimits { repeated_names: *repeated_names, ..KtapLimits::default() };
+                Some(KtapParser::new(limits))
+            }
             Reading::ExitCode | Reading::Raw => None,
         });
         let scanner = Scanner::new(splats);

@@ -64,8 +64,6 @@ pub enum Event {
 /// A step of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// Installing host packages.
-    Install,
     /// Fetching and importing a tree.
     Fetch,
     /// Applying a series.
@@ -76,6 +74,30 @@ pub enum Step {
     Programs,
     /// Finding out what KVM can do.
     Probe,
+}
+
+impl Step {
+    /// The word for it while it goes on.
+    pub fn doing(self) -> &'static str {
+        match self {
+            Step::Fetch => "FETCHING",
+            Step::Apply => "APPLYING",
+            Step::Build => "BUILDING",
+            Step::Programs => "COMPILING",
+            Step::Probe => "PROBING",
+        }
+    }
+
+    /// The word for it when it has ended.
+    pub fn done(self) -> &'static str {
+        match self {
+            Step::Fetch => "FETCHED",
+            Step::Apply => "APPLIED",
+            Step::Build => "BUILT",
+            Step::Programs => "COMPILED",
+            Step::Probe => "PROBED",
+        }
+    }
 }
 
 /// Whether something was there already.

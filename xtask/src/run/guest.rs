@@ -12,11 +12,12 @@ use fs_err as fs;
 use crate::judge::{CheckState, Evidence, JudgedCheck, VerdictSource, judge};
 use crate::lab::check::{CheckKind, OracleName, PlanSource};
 use crate::lab::kernel::Arch;
+use crate::parse::ktap::RepeatedNames;
 use crate::parse::splat::Splats;
 use crate::parse::transcript::{Collector, Reading, scan_console};
 use crate::plan::key::KeyBuilder;
 use crate::plan::work::{GuestWork, PlannedCheck};
-use crate::record::model::{AccelRecord, Attempt, CellRecord, Host, Keys, Outcome};
+use crate::record::model::{AccelRecord, CellRecord, Host, Keys, Outcome};
 use crate::record::store::timestamp;
 use crate::run::context::Context;
 use crate::run::event::{Event, GuestProgress};
@@ -122,7 +123,7 @@ pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -
     let verdict = judge(&Evidence {
         cell: &cell,
         nonce: &job.nonce,
-        checks: &judged_checks(ready, &transcript.checks)?,
+        checks: &judged_checks(context, ready, &transcript.checks)?,
         sent: sent.len(),
         transcript: &transcript,
         console: &scan_console(splats, &console),
@@ -139,7 +140,7 @@ pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -
         keys: keys(ready, &image, &boot, &job),
         accel: Some(AccelRecord { kind: chosen.accel.word().into(), reason: chosen.reason }),
         toolchain: ready.kernel.toolchain.clone(),
-        attempts: vec![Attempt { outcome: verdict.outcome, ms: millis(ended.took) }],
+        attempts: Vec::new(),
         checks: verdict.checks,
         findings: verdict.findings,
         timings_ms: timings(ready, &ended),
@@ -151,7 +152,9 @@ pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -
 fn reading(check: &PlannedCheck) -> Reading {
     match &check.check.kind {
         CheckKind::Kselftest { plan: PlanSource::ExitCode, .. } => Reading::ExitCode,
-        CheckKind::Kselftest { .. } | CheckKind::Program { .. } => Reading::Ktap,
+        // The kernel's older programs give several results one name; ours do not.
+        CheckKind::Kselftest { .. } => Reading::Ktap(RepeatedNames::Allowed),
+        CheckKind::Program { .. } => Reading::Ktap(RepeatedNames::Error),
         CheckKind::Oracle { .. } => Reading::Raw,
     }
 }
@@ -175,6 +178,7 @@ fn job_checks(sent: &[(&PlannedCheck, &Program)]) -> Result<Vec<JobCheck>> {
 
 /// What the judge is told of each check; the models have had their say.
 fn judged_checks(
+    context: &Context<'_>,
     ready: &Ready,
     transcripts: &[crate::parse::transcript::CheckTranscript],
 ) -> Result<Vec<JudgedCheck>> {
@@ -193,7 +197,9 @@ fn judged_checks(
                         VerdictSource::Model(oracle::verdicts(*oracle, &ready.facts, arch, compat, raw)?)
                     }
                     (_, Reading::ExitCode) => VerdictSource::ExitCode,
-                    _ => VerdictSource::Ktap(Vec::new()),
+                    _ => VerdictSource::Ktap(
+                        context.lab.known_names(&ready.work.cell.tree, &check.check.name)?,
+                    ),
                 };
                 CheckState::Sent { index: at, verdict }
             }

@@ -31,7 +31,7 @@ pub fn headers(context: &Context<'_>, source: &Source) -> Result<Result<Headers,
     if let Found::Whole(folder) = context.cache.find(Kind::Headers, &key)? {
         return Ok(Ok(Headers { include: folder.join("include"), key }));
     }
-    worktree::check_out(source)?;
+    worktree::check_out(context, source)?;
     let tree = &source.imported.folder;
     let build = tree.builds().join("headers");
     fs::create_dir_all(&build)?;

@@ -14,7 +14,7 @@ use crate::lab::patch::hex;
 use crate::lab::tree::{Tree, TreeSource, kernel_directory};
 use crate::record::model::TreeRecord;
 use crate::record::store::write_atomically;
-use crate::run::context::Context;
+use crate::run::context::{Context, StepTimer};
 use crate::run::event::{Cached, Event, Step};
 use crate::run::fetch;
 use crate::run::git::{Git, bare_command};
@@ -30,17 +30,13 @@ pub struct TreeFolder {
     pub git: Git,
 }
 
-/// A tree that is in the repository, and the lock that keeps other labs out of its folder.
-#[derive(Debug)]
+/// A tree that is in the repository.
+#[derive(Debug, Clone)]
 pub struct Imported {
     /// Its folder.
     pub folder: TreeFolder,
     /// git's id of the tree object.
     pub tree: String,
-    /// The version that was found.
-    pub version: String,
-    /// Held while the folder is used.
-    pub lock: Lock,
 }
 
 /// What an earlier import found.
@@ -51,6 +47,14 @@ struct State {
 }
 
 impl TreeFolder {
+    /// Keeps other labs out of the work tree and the build directories.
+    ///
+    /// # Errors
+    /// As [`crate::sys::lock::lock`].
+    pub fn lock(&self, context: &Context<'_>, name: &str) -> Result<Lock> {
+        context.lock(&self.path.join("lock"), &format!("tree {name}"))
+    }
+
     /// The index of the work tree.
     pub fn index(&self) -> PathBuf {
         self.path.join("work.index")
@@ -85,37 +89,53 @@ pub fn import(context: &Context<'_>, tree: &Tree) -> Result<Imported> {
     tree.source.validate()?;
     let path = context.cache.tree(&folder_name(tree)?);
     fs::create_dir_all(&path)?;
-    let lock = context.lock(&path.join("lock"), &format!("tree {}", tree.name))?;
     let folder = TreeFolder { git: Git::open(path.join("repo.git"))?, path };
-    let known = fs::read(folder.state()).ok().and_then(|bytes| serde_json::from_slice::<State>(&bytes).ok());
-    let known = known.filter(|state| {
-        let has_tree = folder.git.try_with(&["cat-file", "-e", &state.tree], None, None, b"");
-        has_tree.is_ok_and(|captured| captured.exit.is_success())
-    });
     let timer = context.timer(Step::Fetch, tree.name.as_str());
-    let (state, cached) = match (known, is_fixed(&tree.source)) {
-        (Some(state), true) => (state, Cached::Yes),
-        _ => {
-            context.announce(&timer, &tree.source.describe());
-            (bring(context, tree, &folder)?, Cached::No)
+    // What stays what it is needs no lock: another lab may be building in the folder.
+    let (state, cached) = match known(&folder).filter(|_| is_fixed(&tree.source)) {
+        Some(state) => (state, Cached::Yes),
+        None => {
+            let _lock = folder.lock(context, tree.name.as_str())?;
+            bring_once(context, tree, &folder, &timer)?
         }
     };
-    for mark in ["Makefile", "Kconfig"] {
-        if folder.git.file(&state.tree, mark)?.is_none() {
-            return Err(
-                Fault::usage(format!("tree `{}` has no {mark}: it is no kernel source", tree.name)).into()
-            );
-        }
-    }
-    write_atomically(&folder.state(), &serde_json::to_vec_pretty(&state).context("writing a tree's state")?)?;
     let record = TreeRecord {
         source: tree.source.describe(),
         version: state.version.clone(),
         tree: state.tree.clone(),
     };
     context.tell(Event::Tree { name: tree.name.to_string(), record });
-    context.done(timer, state.version.clone(), cached);
-    Ok(Imported { folder, tree: state.tree, version: state.version, lock })
+    context.done(timer, state.version, cached);
+    Ok(Imported { folder, tree: state.tree })
+}
+
+/// What an earlier import found, if its objects are still there.
+fn known(folder: &TreeFolder) -> Option<State> {
+    let state: State = serde_json::from_slice(&fs::read(folder.state()).ok()?).ok()?;
+    let has_tree = folder.git.try_with(&["cat-file", "-e", &state.tree], None, None, b"");
+    has_tree.is_ok_and(|captured| captured.exit.is_success()).then_some(state)
+}
+
+/// Brings the tree, unless another lab has done so while this one waited.
+fn bring_once(
+    context: &Context<'_>,
+    tree: &Tree,
+    folder: &TreeFolder,
+    timer: &StepTimer,
+) -> Result<(State, Cached)> {
+    if let Some(state) = known(folder).filter(|_| is_fixed(&tree.source)) {
+        return Ok((state, Cached::Yes));
+    }
+    context.announce(timer, &tree.source.describe());
+    let state = bring(context, tree, folder)?;
+    for mark in ["Makefile", "Kconfig"] {
+        if folder.git.file(&state.tree, mark)?.is_none() {
+            let what = format!("tree `{}` has no {mark}: it is no kernel source", tree.name);
+            return Err(Fault::usage(what).into());
+        }
+    }
+    write_atomically(&folder.state(), &serde_json::to_vec_pretty(&state).context("writing a tree's state")?)?;
+    Ok((state, Cached::No))
 }
 
 /// Whether a source, once imported, stays what it is.

@@ -119,10 +119,10 @@ pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject:
     }
     let tree = &source.imported.folder;
     let folder = BuildFolder { path: tree.builds().join(work.id.to_string()), work: tree.work() };
-    fs::create_dir_all(&folder.path)?;
     context.announce(&timer, "configuring");
+    worktree::check_out(context, source)?;
+    fs::create_dir_all(&folder.path)?;
     recover(context, &folder, subject)?;
-    worktree::check_out(source)?;
     let log = context.folder.join(format!("build-{}.log", crate::plan::cell::slug(subject)));
     let (text, symbols) = match config::configure(context, source, &folder, work, &log)? {
         Configured::Config { text, symbols } => (text, symbols),

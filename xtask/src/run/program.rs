@@ -193,7 +193,7 @@ fn kselftest(
     if let Found::Whole(folder) = context.cache.find(Kind::Program, &job.key)? {
         return Ok(Compiled::Program(Program { path: folder.join(binary), name: job.name, key: job.key }));
     }
-    worktree::check_out(source)?;
+    worktree::check_out(context, source)?;
     compile(context, job)
 }
 

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use anyhow::Result;
 
@@ -122,19 +123,16 @@ fn boot_with_retries(
     let cell = ready.work.cell.to_string();
     let mut attempts: Vec<Attempt> = Vec::new();
     loop {
+        let started = Instant::now();
         let mut record = match guest::run(context, host, splats, ready) {
             Ok(record) => record,
             Err(error) if ends_the_run(&error) => return Err(error),
             Err(error) => infra(&cell, &error),
         };
-        attempts.append(&mut record.attempts);
-        let is_last = attempts.len() > context.options.retries as usize;
-        if record.outcome != Outcome::Infra || is_last {
+        attempts.push(Attempt { outcome: record.outcome, ms: guest::millis(started.elapsed()) });
+        if record.outcome != Outcome::Infra || attempts.len() > context.options.retries as usize {
             record.attempts = attempts;
             return Ok(record);
-        }
-        if attempts.is_empty() {
-            attempts.push(Attempt { outcome: Outcome::Infra, ms: 0 });
         }
         context.note(format!("{cell}: {}; tried again", record.reason));
     }
@@ -150,9 +148,9 @@ fn ends_the_run(error: &anyhow::Error) -> bool {
 
 fn infra(cell: &str, error: &anyhow::Error) -> CellRecord {
     let text = crate::fault::describe(error);
-    let excerpt = text.lines().map(str::to_owned).collect();
-    let reason = error.chain().map(ToString::to_string).next().unwrap_or_default();
-    let reason = reason.lines().next().unwrap_or("").to_owned();
+    let mut lines = text.lines();
+    let reason = lines.next().unwrap_or("").trim_start_matches("error: ").to_owned();
+    let excerpt = lines.map(str::to_owned).collect();
     without_guest(cell, Outcome::Infra, reason, excerpt)
 }
 

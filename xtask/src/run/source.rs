@@ -11,6 +11,7 @@ use crate::plan::work::SourceWork;
 use crate::run::context::Context;
 use crate::run::event::{Cached, Step};
 use crate::run::import::{Imported, import};
+use crate::sys::lock::Lock;
 
 /// A patched tree.
 #[derive(Debug)]
@@ -23,6 +24,10 @@ pub struct Source {
     pub kernel_tree: String,
     /// Digests of the patches, in order.
     pub patches: Vec<String>,
+    /// The name of the tree.
+    pub name: String,
+    /// Taken when the work tree is first needed, and kept for as long as it is.
+    pub lock: std::cell::OnceCell<Lock>,
 }
 
 /// What came of applying a series.
@@ -59,6 +64,7 @@ pub fn prepare(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
     let digests: Vec<String> = patches.iter().map(|patch| patch.digest.clone()).collect();
     let request: Key =
         KeyBuilder::new("source").part("base", &imported.tree).parts("patch", &digests).finish();
+    let (name, lock) = (work.tree.to_string(), std::cell::OnceCell::new());
     let subject = format!("{}/{}", work.tree, work.point);
     let timer = context.timer(Step::Apply, &subject);
     if let Some(answer) = context.cache.answer::<Answer>(&request)
@@ -66,7 +72,7 @@ pub fn prepare(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
     {
         context.done(timer, count(&patches), Cached::Yes);
         let Answer { tree, kernel_tree } = answer;
-        return Ok(Applied::Source(Source { imported, tree, kernel_tree, patches: digests }));
+        return Ok(Applied::Source(Source { imported, tree, kernel_tree, patches: digests, name, lock }));
     }
     context.announce(&timer, &count(&patches));
     let tree = match apply(context, &imported, &patches)? {
@@ -76,7 +82,7 @@ pub fn prepare(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
     let kernel_tree = kernel_tree(&imported, &tree)?;
     context.cache.keep_answer(&request, &Answer { tree: tree.clone(), kernel_tree: kernel_tree.clone() })?;
     context.done(timer, count(&patches), Cached::No);
-    Ok(Applied::Source(Source { imported, tree, kernel_tree, patches: digests }))
+    Ok(Applied::Source(Source { imported, tree, kernel_tree, patches: digests, name, lock }))
 }
 
 fn count(patches: &[&Patch]) -> String {

@@ -5,14 +5,20 @@
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 
+use crate::run::context::Context;
 use crate::run::import::TreeFolder;
 use crate::run::source::Source;
 
-/// Makes the work tree hold a source. The caller has the tree's lock.
+/// Makes the work tree hold a source, and keeps other labs out of it from here on.
 ///
 /// # Errors
 /// With git's words.
-pub fn check_out(source: &Source) -> Result<()> {
+pub fn check_out(context: &Context<'_>, source: &Source) -> Result<()> {
+    if source.lock.get().is_none() {
+        let lock = source.imported.folder.lock(context, &source.name)?;
+        // Nobody else sets it: a source belongs to one thread.
+        let _ = source.lock.set(lock);
+    }
     let folder = &source.imported.folder;
     let current = folder.path.join("work.tree");
     if fs::read_to_string(&current).is_ok_and(|tree| tree == source.tree) && folder.work().is_dir() {

@@ -76,14 +76,7 @@ impl Terminal {
     }
 
     fn begin(&mut self, step: Step, subject: &str, detail: &str) {
-        let word = match step {
-            Step::Install => "INSTALLING",
-            Step::Fetch => "FETCHING",
-            Step::Apply => "APPLYING",
-            Step::Build => "BUILDING",
-            Step::Programs => "COMPILING",
-            Step::Probe => "PROBING",
-        };
+        let word = step.doing();
         let text = format!("{subject}: {detail}");
         if self.is_terminal {
             let bar = self.bars.add(ProgressBar::new_spinner());
@@ -123,12 +116,7 @@ impl Terminal {
         let word = match (step, cached) {
             (Step::Build, Cached::Yes) => "CACHED",
             (_, Cached::Yes) => return,
-            (Step::Install, _) => "INSTALLED",
-            (Step::Fetch, _) => "FETCHED",
-            (Step::Apply, _) => "APPLIED",
-            (Step::Build, _) => "BUILT",
-            (Step::Programs, _) => "COMPILED",
-            (Step::Probe, _) => "PROBED",
+            (_, Cached::No) => step.done(),
         };
         self.line(&Style::new().cyan(), word, Some(took), &format!("{subject}: {detail}"));
     }

@@ -165,11 +165,6 @@ impl FrameReader {
         self.error.or_else(|| (rest > 0).then_some(FrameError::CutShort { bytes: rest }))
     }
 
-    /// Frames handed out so far.
-    pub fn frames(&self) -> u32 {
-        self.next
-    }
-
     fn fail(&mut self, error: FrameError) {
         self.error = Some(error);
         self.buffer = Vec::new();
