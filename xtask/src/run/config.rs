@@ -25,9 +25,17 @@ pub struct BuildFolder {
 }
 
 impl BuildFolder {
+    /// A file of the lab's beside the build directory.
+    pub fn beside(&self, extension: &str) -> PathBuf {
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(".");
+        name.push(extension);
+        self.path.with_file_name(name)
+    }
+
     /// There while make runs: where it is found, make was killed.
     pub fn making_mark(&self) -> PathBuf {
-        self.path.with_added_extension("making")
+        self.beside("making")
     }
 }
 

@@ -112,7 +112,9 @@ impl Git {
         let mut git = self.command();
         if let Some(index) = index {
             // A killed lab leaves git's own lock behind; ours says that nobody else is here.
-            let _ = fs::remove_file(index.with_added_extension("lock"));
+            let mut lock = index.as_os_str().to_owned();
+            lock.push(".lock");
+            let _ = fs::remove_file(Path::new(&lock));
             git.env("GIT_INDEX_FILE", index);
         }
         if let Some(work_tree) = work_tree {

@@ -237,7 +237,7 @@ fn make_vmlinux(
     let _slot = context.slot("build a kernel", 1)?;
     let mark = folder.making_mark();
     fs::write(&mark, subject)?;
-    let count_file = folder.path.with_added_extension("objects");
+    let count_file = folder.beside("objects");
     let expected =
         fs::read_to_string(&count_file).ok().and_then(|text| text.parse().ok()).unwrap_or(OBJECTS_GUESS);
     let mut objects = 0;

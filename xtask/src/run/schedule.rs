@@ -314,13 +314,16 @@ fn try_build(
     Ok(Ok(readies))
 }
 
+/// For each check its program, or why the kernel cannot serve it.
+type Programs = Vec<Result<Program, String>>;
+
 /// The programs of a guest's checks; a check that the kernel cannot serve has a reason instead.
 fn programs(
     context: &Context<'_>,
     source: &Source,
     kernel: &Kernel,
     guest: &GuestWork,
-) -> Result<Result<Vec<Result<Program, String>>, Box<CellRecord>>> {
+) -> Result<Result<Programs, Box<CellRecord>>> {
     let mut programs = Vec::new();
     for planned in &guest.checks {
         if let Some(symbol) = missing_symbol(kernel, planned) {

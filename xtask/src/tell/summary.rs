@@ -25,7 +25,7 @@ pub fn outcome_style(outcome: Outcome) -> Style {
 /// `87/87`; with skips named, since a skip is no pass.
 pub fn check_counts(check: &CheckRecord) -> String {
     let passed = check.count(CheckStatus::Pass);
-    let planned = check.plan.map_or_else(|| "?".to_owned(), |plan| plan.max(0).to_string());
+    let planned = check.plan.map_or_else(|| "?".to_owned(), |plan| plan.to_string());
     let mut text = format!("{passed}/{planned}");
     for (status, word) in [(CheckStatus::Skip, "skipped"), (CheckStatus::NotRun, "not run")] {
         match check.count(status) {
