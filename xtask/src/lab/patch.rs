@@ -79,12 +79,14 @@ fn diff_start(text: &str) -> Option<usize> {
     at_line("diff --git ").or_else(|| at_line("--- a/")).or_else(|| at_line("--- /dev/null"))
 }
 
-/// `git format-patch` ends with a signature that holds git's version; it changes nothing.
+/// `git format-patch` ends with a signature that holds git's version, and an mbox adds empty lines:
+/// neither changes anything.
 fn strip_signature(diff: &str) -> &str {
-    match diff.rfind("\n-- \n") {
-        Some(at) if diff.len() - at < 200 => &diff[..=at],
+    let diff = match diff.rfind("\n-- \n") {
+        Some(at) if diff.len() - at < 200 => &diff[..at],
         _ => diff,
-    }
+    };
+    diff.trim_end_matches('\n')
 }
 
 /// The paths that the diff names, without their `a/` and `b/`, first mention first.
