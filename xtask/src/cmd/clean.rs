@@ -12,6 +12,7 @@ use crate::cmd::session::Session;
 use crate::fault::{self, Fault};
 use crate::record::store::LATEST;
 use crate::run::cache::Kind;
+use crate::run::git::Git;
 use crate::sys::lock;
 use crate::tell;
 use crate::tell::table::{Align, lay_out};
@@ -60,28 +61,41 @@ fn remove_cache(cache: &Path) -> Result<String> {
     Ok(format!("removed {}\n", cache.display()))
 }
 
+/// Forgets a tree and clears its objects out of the repository. The work tree of its family goes
+/// with it: it is made again where another tree needs it.
 fn remove_tree(cache: &Path, name: &str) -> Result<String> {
-    let mut told = String::new();
-    for folder in folders(&cache.join("trees")) {
-        let file_name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let trees = folders(&cache.join("trees"));
+    let tree_of = |folder: &Path| -> Option<(String, String)> {
         // NAME-DIGEST: several sources may have had the name.
-        if file_name.rsplit_once('-').is_some_and(|(tree, _)| tree == name) {
-            let _lock = lock::lock(&folder.join("lock"), &format!("tree {name}"), &|text| {
-                tell::print_error(&format!("{text}\n"))
-            })?;
-            fs::remove_dir_all(&folder)?;
-            told.push_str(&format!("removed {}\n", folder.display()));
+        let slug = folder.file_name()?.to_string_lossy().into_owned();
+        Some((slug.rsplit_once('-')?.0.to_owned(), slug.clone()))
+    };
+    let wait = |text: &str| tell::print_error(&format!("waiting {text}\n"));
+    let git = Git::open(cache.join("repo.git"))?;
+    let mut told = String::new();
+    for folder in &trees {
+        let Some((_, slug)) = tree_of(folder).filter(|(tree, _)| tree == name) else { continue };
+        let _lock = lock::lock(&folder.join("lock"), &format!("tree {name}"), &wait)?;
+        let state = fs::read_to_string(folder.join("state.json")).unwrap_or_default();
+        let family = serde_json::from_str::<serde_json::Value>(&state).ok();
+        let family = family.and_then(|state| Some(state.get("family")?.as_str()?.to_owned()));
+        if let Some(work) = family.map(|family| cache.join("work").join(family)).filter(|work| work.exists())
+        {
+            let _lock = lock::lock(&work.join("lock"), "the work tree", &wait)?;
+            fs::remove_dir_all(&work)?;
+            told.push_str(&format!("removed {}\n", work.display()));
         }
+        git.try_with(&["update-ref", "-d", &format!("refs/lab/{slug}")], None, None, b"")?;
+        fs::remove_dir_all(folder)?;
+        told.push_str(&format!("removed {}\n", folder.display()));
     }
     if told.is_empty() {
-        let known: Vec<String> = folders(&cache.join("trees"))
-            .iter()
-            .filter_map(|folder| Some(folder.file_name()?.to_string_lossy().rsplit_once('-')?.0.to_owned()))
-            .collect();
-        return Err(Fault::usage(format!("no tree `{name}` is in the cache"))
-            .help(format!("there are: {}", known.join(", ")))
-            .into());
+        let known: Vec<String> = trees.iter().filter_map(|folder| Some(tree_of(folder)?.0)).collect();
+        let fault = Fault::usage(format!("no tree `{name}` is in the cache"));
+        return Err(fault.help(format!("there are: {}", known.join(", "))).into());
     }
+    // What another lab has only just written has no name yet.
+    git.run(&["prune", "--expire=1.hour.ago"])?;
     Ok(told)
 }
 
@@ -123,8 +137,9 @@ fn sizes(cache: &Path, results: &Path) -> String {
         }
     };
     row("downloads", cache.join("downloads"));
-    for folder in folders(&cache.join("trees")) {
-        row("tree", folder);
+    row("trees (all in one repository)", cache.join("repo.git"));
+    for folder in folders(&cache.join("work")) {
+        row("work tree and builds", folder);
     }
     for kind in Kind::ALL {
         row(kind.folder(), cache.join("objects").join(kind.folder()));

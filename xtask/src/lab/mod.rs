@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod expected;
+mod file;
 pub mod fragment;
 pub mod kernel;
 pub mod names;
@@ -22,8 +23,9 @@ use fs_err as fs;
 use serde::Deserialize;
 
 use crate::fault::Fault;
-use crate::lab::check::{Check, RawCheck};
+use crate::lab::check::Check;
 use crate::lab::expected::Expected;
+use crate::lab::file::{LabFile, absolute, read_series};
 use crate::lab::fragment::Symbols;
 use crate::lab::kernel::{Flavor, FlavorId, KernelConfig, KernelId, Variant};
 use crate::lab::names::{
@@ -31,21 +33,6 @@ use crate::lab::names::{
 };
 use crate::lab::series::Series;
 use crate::lab::tree::{Tree, TreeSource};
-
-/// `lab.toml` as it stands in the file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LabFile {
-    defaults: Defaults,
-    deadline: Deadlines,
-    tree: BTreeMap<TreeName, TreeSource>,
-    kernel: BTreeMap<KernelName, KernelConfig>,
-    #[serde(default)]
-    variant: BTreeMap<VariantName, Variant>,
-    flavor: BTreeMap<FlavorName, Flavor>,
-    matrix: BTreeMap<MatrixName, Matrix>,
-    check: BTreeMap<CheckName, RawCheck>,
-}
 
 /// What an axis is when nobody names it.
 #[derive(Debug, Clone, Deserialize)]
@@ -129,8 +116,7 @@ impl Lab {
     pub fn read(root: &Path) -> Result<Self> {
         let configs = root.join("configs");
         let path = configs.join("lab.toml");
-        let text = fs::read_to_string(&path)?;
-        let file: LabFile = toml::from_str(&text).map_err(|error| toml_fault(&path, &error))?;
+        let file = LabFile::read(&path)?;
         let mut checks = BTreeMap::new();
         for (name, raw) in file.check {
             let check =
@@ -367,48 +353,6 @@ fn known<'a>(
         return Ok(());
     }
     Err(unknown(what, name, candidates))
-}
-
-/// Paths in `lab.toml` are meant from the top of the lab's checkout.
-fn absolute(source: TreeSource, root: &Path) -> TreeSource {
-    match source {
-        TreeSource::Path { directory } => TreeSource::Path { directory: root.join(directory) },
-        TreeSource::Tarball { location, sha256 } if !location.contains("://") => {
-            TreeSource::Tarball { location: root.join(location).to_string_lossy().into_owned(), sha256 }
-        }
-        other => other,
-    }
-}
-
-fn read_series(folder: &Path) -> Result<BTreeMap<SeriesName, Series>> {
-    let none = Series::empty()?;
-    let mut all = BTreeMap::from([(none.name.clone(), none)]);
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if !entry.file_type()?.is_dir() {
-            continue;
-        }
-        let name = SeriesName::parse(&entry.file_name().to_string_lossy())
-            .with_context(|| format!("reading {}", folder.display()))?;
-        all.insert(name.clone(), Series::read_shipped(name, &entry.path())?);
-    }
-    Ok(all)
-}
-
-/// toml's message shows the line; an unknown field gets the nearest one it could have been.
-fn toml_fault(path: &Path, error: &toml::de::Error) -> Fault {
-    let fault = Fault::usage(format!("{}: {}", path.display(), error.to_string().trim_end()));
-    let message = error.message();
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    match quoted.next() {
-        Some(written) if message.starts_with("unknown field") => {
-            match names::nearest(written, quoted.collect::<Vec<_>>()) {
-                Some(near) => fault.help(format!("did you mean `{near}`?")),
-                None => fault,
-            }
-        }
-        _ => fault,
-    }
 }
 
 #[cfg(test)]

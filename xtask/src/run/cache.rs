@@ -84,7 +84,7 @@ impl Cache {
                 let text = b"Signature: 8a477f597d28d172789f06886806bc55\n# Made by seccomp-lab; see `cargo xtask clean`.\n";
                 write_atomically(&tag, text)?;
             }
-            for folder in ["tmp", "requests", "downloads", "trees", "objects"] {
+            for folder in ["tmp", "requests", "downloads", "trees", "work", "objects"] {
                 fs::create_dir_all(root.join(folder))?;
             }
             Ok(())

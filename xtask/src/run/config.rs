@@ -165,7 +165,7 @@ fn config_key(
     config: &KernelConfig,
     work: &KernelWork,
 ) -> Result<Key> {
-    let git = &source.imported.folder.git;
+    let git = &source.imported.git;
     let listed = git.run(&["ls-tree", "-r", &source.tree])?.text();
     let decides = |line: &&str| {
         let path = line.split('\t').nth(1).unwrap_or("");

@@ -2,8 +2,8 @@
 //! Guests: one boot of one cell, from programs to verdict.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
@@ -19,6 +19,7 @@ use crate::plan::key::KeyBuilder;
 use crate::plan::work::{GuestWork, PlannedCheck};
 use crate::record::model::{AccelRecord, CellRecord, Host, Keys, Outcome};
 use crate::record::store::timestamp;
+use crate::run::artifact::{Files, Texts, Told, last_lines, read_end};
 use crate::run::context::Context;
 use crate::run::event::{Event, GuestProgress};
 use crate::run::image::{CHECKS_FOLDER, Image, image};
@@ -26,16 +27,9 @@ use crate::run::kernel::Kernel;
 use crate::run::kvm;
 use crate::run::oracle::{self, TreeFacts};
 use crate::run::program::Program;
-use crate::sys::process::quote;
 use crate::vm::frame::{Frame, FrameType};
-use crate::vm::machine::{Boot, Console, Debugger, QEMU};
+use crate::vm::machine::{Boot, Console, Debugger};
 use crate::vm::session::{Conversation, Job, JobCheck, Limits, converse};
-
-/// Most of a console that is looked at, in bytes from its end.
-const CONSOLE_BYTES_MAX: u64 = 8 << 20;
-
-/// Lines of a console that stand for the rest of it.
-const CONSOLE_LINES: usize = 25;
 
 /// Everything that one boot needs.
 pub struct Ready {
@@ -113,7 +107,9 @@ pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -
     let ended = converse(&boot, &job, &files.path("transcript.bin"), limits, &mut |frame| {
         tell_progress(context, &cell, &sent, frame);
         if kept.is_ok() {
-            kept = texts.keep(frame, &sent);
+            let check = sent.get(usize::from(frame.check)).map(|(check, _)| check);
+            let told = check.map(|check| Told { name: check.check.name.as_str(), reading: reading(check) });
+            kept = texts.keep(frame, told);
         }
         collector.frame(frame);
     })?;
@@ -144,7 +140,7 @@ pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -
         checks: verdict.checks,
         findings: verdict.findings,
         timings_ms: timings(ready, &ended),
-        files: files.names(context, ready),
+        files: files.names(context, &ready.kernel),
         excerpt: verdict.excerpt,
     })
 }
@@ -261,130 +257,6 @@ fn timings(ready: &Ready, ended: &Conversation) -> BTreeMap<String, u64> {
 /// Milliseconds as the record has them.
 pub fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The end of a console capture; a guest that died at once has none.
-fn read_end(path: &Path) -> Result<Vec<u8>> {
-    let mut file = match fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
-    };
-    let size = file.metadata()?.len();
-    file.seek(SeekFrom::Start(size.saturating_sub(CONSOLE_BYTES_MAX)))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn last_lines(console: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(&console[console.len().saturating_sub(16 << 10)..]).into_owned();
-    let lines: Vec<String> = text
-        .lines()
-        .map(|line| line.chars().filter(|c| !c.is_control()).collect::<String>())
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    lines[lines.len().saturating_sub(CONSOLE_LINES)..].to_vec()
-}
-
-/// The files of one cell in the run's folder.
-struct Files {
-    folder: PathBuf,
-    slug: String,
-}
-
-impl Files {
-    fn new(context: &Context<'_>, slug: &str) -> Self {
-        Self { folder: context.folder.clone(), slug: slug.to_owned() }
-    }
-
-    fn path(&self, kind: &str) -> PathBuf {
-        self.folder.join(format!("{}.{kind}", self.slug))
-    }
-
-    /// A script that boots the same guest again: the job goes in, the transcript comes out.
-    fn keep_command(&self, boot: &Boot, job: &Job) -> Result<()> {
-        let job_file = self.path("job.bin");
-        fs::write(&job_file, job.encode())?;
-        let mut again = boot.clone();
-        again.console = Console::File("console.log".into());
-        let words: Vec<String> =
-            std::iter::once(QEMU.to_owned()).chain(again.arguments()).map(|word| quote(&word)).collect();
-        let script = format!(
-            "#!/bin/sh\n# Boots this guest again, in the current folder: the console goes to console.log,\n\
-             # the records to transcript.bin. The guest ends by itself; its input must stay open.\n\
-             {{ cat {}; sleep 3600 & echo $! > sleep.pid; wait; }} 2> /dev/null |\n\
-             {{ {} > transcript.bin; kill $(cat sleep.pid); rm -f sleep.pid; }}\n",
-            quote(&job_file.to_string_lossy()),
-            words.join(" ")
-        );
-        fs::write(self.path("qemu.sh"), script)?;
-        Ok(())
-    }
-
-    fn names(&self, context: &Context<'_>, ready: &Ready) -> BTreeMap<String, String> {
-        let kinds = ["console.log", "transcript.bin", "qemu.sh", "job.bin", "ktap", "kmsg"];
-        let mut names: BTreeMap<String, String> = kinds
-            .iter()
-            .filter(|kind| self.path(kind).is_file())
-            .map(|kind| ((*kind).to_owned(), format!("{}.{kind}", self.slug)))
-            .collect();
-        for (kind, from) in [("config", &ready.kernel.config), ("build.log", &ready.kernel.log)] {
-            let name = format!("kernel-{}.{kind}", ready.kernel.key.short());
-            let target = context.folder.join(&name);
-            // One kernel may serve several cells; the second copy is the same.
-            let is_there = target.is_file() || from.is_file() && fs::copy(from, &target).is_ok();
-            if is_there {
-                names.insert(kind.to_owned(), name);
-            }
-        }
-        names
-    }
-}
-
-/// What the guest said, as text for people.
-struct Texts {
-    ktap: std::io::BufWriter<fs::File>,
-    kmsg: std::io::BufWriter<fs::File>,
-    left: u64,
-}
-
-/// Most that the text files of one cell take together, in bytes.
-const TEXT_BYTES_MAX: u64 = 64 << 20;
-
-impl Texts {
-    fn open(files: &Files) -> Result<Self> {
-        let open =
-            |kind: &str| -> Result<_> { Ok(std::io::BufWriter::new(fs::File::create(files.path(kind))?)) };
-        Ok(Self { ktap: open("ktap")?, kmsg: open("kmsg")?, left: TEXT_BYTES_MAX })
-    }
-
-    fn keep(&mut self, frame: &Frame, sent: &[(&PlannedCheck, &Program)]) -> std::io::Result<()> {
-        let size = frame.payload.len() as u64;
-        if size > self.left {
-            self.left = 0;
-            return Ok(());
-        }
-        let check = sent.get(usize::from(frame.check)).map(|(check, _)| check);
-        match frame.kind {
-            FrameType::Start => {
-                let name = check.map(|check| check.check.name.to_string()).unwrap_or_default();
-                writeln!(self.ktap, "# check {name}")?;
-            }
-            // A model's answer is not for people; it is in the transcript.
-            FrameType::Output if check.is_some_and(|check| reading(check) != Reading::Raw) => {
-                self.ktap.write_all(&frame.payload)?;
-            }
-            FrameType::Kmsg => self.kmsg.write_all(&frame.payload)?,
-            FrameType::End => {
-                self.ktap.flush()?;
-                self.kmsg.flush()?;
-            }
-            _ => return Ok(()),
-        }
-        self.left -= size;
-        Ok(())
-    }
 }
 
 /// A cell that never got to a guest.

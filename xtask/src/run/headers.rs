@@ -32,12 +32,12 @@ pub fn headers(context: &Context<'_>, source: &Source) -> Result<Result<Headers,
         return Ok(Ok(Headers { include: folder.join("include"), key }));
     }
     worktree::check_out(context, source)?;
-    let tree = &source.imported.folder;
-    let build = tree.builds().join("headers");
+    let work = &source.imported.work;
+    let build = work.builds().join("headers");
     fs::create_dir_all(&build)?;
     let made = context.cache.temporary()?;
     let mut make = command("make");
-    make.current_dir(tree.work());
+    make.current_dir(work.sources());
     let output = |name: &str, path: &std::path::Path| {
         let mut word = std::ffi::OsString::from(name);
         word.push(path);
@@ -67,7 +67,7 @@ fn key(source: &Source) -> Result<Key> {
         "usr",
         "scripts",
     ];
-    let git = &source.imported.folder.git;
+    let git = &source.imported.git;
     let mut args = vec!["ls-tree", source.tree.as_str(), "--"];
     args.extend(parts);
     Ok(KeyBuilder::new("headers").part("parts", git.run(&args)?.stdout).finish())

@@ -18,23 +18,23 @@ use crate::run::context::{Context, StepTimer};
 use crate::run::event::{Cached, Event, Step};
 use crate::run::fetch;
 use crate::run::git::{Git, bare_command};
-use crate::sys::lock::Lock;
+use crate::run::worktree::WorkFolder;
 use crate::sys::process::{capture, quote};
 
-/// The folder of a tree in the cache: repository, work tree, build directories.
-#[derive(Debug, Clone)]
-pub struct TreeFolder {
-    /// The folder.
-    pub path: PathBuf,
-    /// The repository.
-    pub git: Git,
+/// What the cache has of one tree, beside the objects in the repository that all trees share.
+struct TreeFolder {
+    path: PathBuf,
+    slug: String,
+    git: Git,
 }
 
 /// A tree that is in the repository.
 #[derive(Debug, Clone)]
 pub struct Imported {
-    /// Its folder.
-    pub folder: TreeFolder,
+    /// The repository.
+    pub git: Git,
+    /// Where it is checked out and built.
+    pub work: WorkFolder,
     /// git's id of the tree object.
     pub tree: String,
 }
@@ -44,34 +44,23 @@ pub struct Imported {
 struct State {
     version: String,
     tree: String,
+    family: String,
 }
 
 impl TreeFolder {
-    /// Keeps other labs out of the work tree and the build directories.
-    ///
-    /// # Errors
-    /// As [`crate::sys::lock::lock`].
-    pub fn lock(&self, context: &Context<'_>, name: &str) -> Result<Lock> {
-        context.lock(&self.path.join("lock"), &format!("tree {name}"))
-    }
-
-    /// The index of the work tree.
-    pub fn index(&self) -> PathBuf {
-        self.path.join("work.index")
-    }
-
-    /// The work tree.
-    pub fn work(&self) -> PathBuf {
-        self.path.join("work")
-    }
-
-    /// The build directories.
-    pub fn builds(&self) -> PathBuf {
-        self.path.join("build")
-    }
-
     fn state(&self) -> PathBuf {
         self.path.join("state.json")
+    }
+
+    fn index(&self) -> PathBuf {
+        self.path.join("import.index")
+    }
+
+    /// What an earlier import found, if its objects are still there.
+    fn known(&self) -> Option<State> {
+        let state: State = serde_json::from_slice(&fs::read(self.state()).ok()?).ok()?;
+        let has_tree = self.git.try_with(&["cat-file", "-e", &state.tree], None, None, b"");
+        has_tree.is_ok_and(|captured| captured.exit.is_success()).then_some(state)
     }
 }
 
@@ -81,21 +70,26 @@ fn folder_name(tree: &Tree) -> Result<String> {
     Ok(format!("{}-{}", tree.name, &hex(&Sha256::digest(source.as_bytes()))[..8]))
 }
 
-/// Brings a tree into its repository, unless it is there already.
+/// Brings a tree into the repository, unless it is there already.
 ///
 /// # Errors
 /// Infra faults of fetching; a usage fault for what is no kernel source.
 pub fn import(context: &Context<'_>, tree: &Tree) -> Result<Imported> {
     tree.source.validate()?;
-    let path = context.cache.tree(&folder_name(tree)?);
-    fs::create_dir_all(&path)?;
-    let folder = TreeFolder { git: Git::open(path.join("repo.git"))?, path };
+    let slug = folder_name(tree)?;
+    let folder = TreeFolder {
+        path: context.cache.tree(&slug),
+        slug,
+        git: Git::open(context.cache.root().join("repo.git"))?,
+    };
+    fs::create_dir_all(&folder.path)?;
     let timer = context.timer(Step::Fetch, tree.name.as_str());
-    // What stays what it is needs no lock: another lab may be building in the folder.
-    let (state, cached) = match known(&folder).filter(|_| is_fixed(&tree.source)) {
+    // What stays what it is needs no lock.
+    let (state, cached) = match folder.known().filter(|_| is_fixed(&tree.source)) {
         Some(state) => (state, Cached::Yes),
         None => {
-            let _lock = folder.lock(context, tree.name.as_str())?;
+            let what = format!("the import of tree {}", tree.name);
+            let _lock = context.lock(&folder.path.join("lock"), &what)?;
             bring_once(context, tree, &folder, &timer)?
         }
     };
@@ -106,14 +100,8 @@ pub fn import(context: &Context<'_>, tree: &Tree) -> Result<Imported> {
     };
     context.tell(Event::Tree { name: tree.name.to_string(), record });
     context.done(timer, state.version, cached);
-    Ok(Imported { folder, tree: state.tree })
-}
-
-/// What an earlier import found, if its objects are still there.
-fn known(folder: &TreeFolder) -> Option<State> {
-    let state: State = serde_json::from_slice(&fs::read(folder.state()).ok()?).ok()?;
-    let has_tree = folder.git.try_with(&["cat-file", "-e", &state.tree], None, None, b"");
-    has_tree.is_ok_and(|captured| captured.exit.is_success()).then_some(state)
+    let work = WorkFolder::of_family(context, &state.family);
+    Ok(Imported { git: folder.git, work, tree: state.tree })
 }
 
 /// Brings the tree, unless another lab has done so while this one waited.
@@ -123,19 +111,51 @@ fn bring_once(
     folder: &TreeFolder,
     timer: &StepTimer,
 ) -> Result<(State, Cached)> {
-    if let Some(state) = known(folder).filter(|_| is_fixed(&tree.source)) {
+    if let Some(state) = folder.known().filter(|_| is_fixed(&tree.source)) {
         return Ok((state, Cached::Yes));
     }
     context.announce(timer, &tree.source.describe());
-    let state = bring(context, tree, folder)?;
-    for mark in ["Makefile", "Kconfig"] {
-        if folder.git.file(&state.tree, mark)?.is_none() {
-            let what = format!("tree `{}` has no {mark}: it is no kernel source", tree.name);
-            return Err(Fault::usage(what).into());
-        }
+    let brought = bring(context, tree, folder)?;
+    let git = &folder.git;
+    let Some(makefile) = git.file(&brought.tree, "Makefile")? else {
+        return Err(no_kernel(tree, "Makefile").into());
+    };
+    if git.file(&brought.tree, "Kconfig")?.is_none() {
+        return Err(no_kernel(tree, "Kconfig").into());
     }
-    write_atomically(&folder.state(), &serde_json::to_vec_pretty(&state).context("writing a tree's state")?)?;
+    let family = family(&makefile).unwrap_or_else(|| folder.slug.clone());
+    if let Some((top, _keep)) = brought.unpacked {
+        WorkFolder::of_family(context, &family).adopt(context, &top, &folder.index())?;
+    }
+    // What git can reach from no name it may clear away.
+    git.run(&["update-ref", &format!("refs/lab/{}", folder.slug), &brought.tree])?;
+    let state = State { version: brought.version, tree: brought.tree, family };
+    let text = serde_json::to_vec_pretty(&state).context("writing a tree's state")?;
+    write_atomically(&folder.state(), &text)?;
     Ok((state, Cached::No))
+}
+
+fn no_kernel(tree: &Tree, mark: &str) -> Fault {
+    Fault::usage(format!("tree `{}` has no {mark}: it is no kernel source", tree.name))
+}
+
+/// The version of a kernel without its patch level: trees of one family are much alike, so they
+/// share a work tree and build directories, and one is built in steps from the other.
+fn family(makefile: &str) -> Option<String> {
+    let number = |name: &str| {
+        let line =
+            makefile.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix('='))?;
+        line.trim().parse::<u32>().ok()
+    };
+    Some(format!("{}.{}", number("VERSION")?, number("PATCHLEVEL")?))
+}
+
+/// What was brought into the repository.
+struct Brought {
+    version: String,
+    tree: String,
+    /// Unpacked files that can become a work tree, and what keeps them alive.
+    unpacked: Option<(PathBuf, fetch::Unpacked)>,
 }
 
 /// Whether a source, once imported, stays what it is.
@@ -149,41 +169,35 @@ fn is_fixed(source: &TreeSource) -> bool {
     }
 }
 
-fn bring(context: &Context<'_>, tree: &Tree, folder: &TreeFolder) -> Result<State> {
+fn bring(context: &Context<'_>, tree: &Tree, folder: &TreeFolder) -> Result<Brought> {
     match &tree.source {
         TreeSource::Debian { package, version, suites } => {
-            let unpacked = fetch::debian(context, package, version, suites)?;
-            let tree = add_unpacked(folder, &unpacked.top)?;
-            Ok(State { version: unpacked.version, tree })
+            add_unpacked(folder, fetch::debian(context, package, version, suites)?)
         }
         TreeSource::Tarball { location, sha256 } => {
-            let unpacked = fetch::tarball(context, location, sha256)?;
-            let tree = add_unpacked(folder, &unpacked.top)?;
-            Ok(State { version: unpacked.version, tree })
+            add_unpacked(folder, fetch::tarball(context, location, sha256)?)
         }
         TreeSource::Git { repository, revision } => fetch_git(context, folder, repository, revision),
         TreeSource::Path { directory } => add_directory(folder, directory),
     }
 }
 
-/// Imports unpacked files and makes them the work tree, so that nothing is written twice.
-fn add_unpacked(folder: &TreeFolder, top: &Path) -> Result<String> {
-    let index = folder.path.join("import.index");
-    remove_if_there(&index)?;
-    let add = ["-c", "core.looseCompression=1", "add", "--all", "--force", "."];
+fn add_unpacked(folder: &TreeFolder, unpacked: fetch::Unpacked) -> Result<Brought> {
+    remove_if_there(&folder.index())?;
     // --force: Debian's .gitignore would leave everything out, without a word.
-    folder.git.run_with(&add, Some(&index), Some(top), b"")?;
-    let tree = write_tree(folder, &index)?;
-    let work = folder.work();
-    if work.exists() {
-        fs::remove_dir_all(&work)?;
-    }
-    fs::rename(top, &work)?;
-    fs::rename(&index, folder.index())?;
-    Ok(tree)
+    let add = ["-c", "core.looseCompression=1", "add", "--all", "--force", "."];
+    folder.git.run_with(&add, Some(&folder.index()), Some(&unpacked.top), b"")?;
+    let tree = write_tree(folder)?;
+    let (version, top) = (unpacked.version.clone(), unpacked.top.clone());
+    Ok(Brought { version, tree, unpacked: Some((top, unpacked)) })
 }
 
-fn fetch_git(context: &Context<'_>, folder: &TreeFolder, repository: &str, revision: &str) -> Result<State> {
+fn fetch_git(
+    context: &Context<'_>,
+    folder: &TreeFolder,
+    repository: &str,
+    revision: &str,
+) -> Result<Brought> {
     let mut git = folder.git.command();
     git.args(["fetch", "--quiet", "--no-tags", "--depth=1", "--end-of-options", repository, revision]);
     let captured = capture(git, "git fetch", context.lab.deadlines.fetch, b"")?;
@@ -199,13 +213,13 @@ fn fetch_git(context: &Context<'_>, folder: &TreeFolder, repository: &str, revis
     }
     let commit = folder.git.resolve("FETCH_HEAD^{commit}")?;
     let tree = folder.git.resolve(&format!("{commit}^{{tree}}"))?;
-    Ok(State { version: commit, tree })
+    Ok(Brought { version: commit, tree, unpacked: None })
 }
 
 /// Imports a directory of the user's without writing to it.
-fn add_directory(folder: &TreeFolder, directory: &Path) -> Result<State> {
+fn add_directory(folder: &TreeFolder, directory: &Path) -> Result<Brought> {
     kernel_directory(directory)?;
-    let index = folder.path.join("import.index");
+    let index = folder.index();
     let (paths, version) = match checkout_files(directory)? {
         Some(found) => found,
         None => (plain_files(directory)?, "not under git".to_owned()),
@@ -220,8 +234,7 @@ fn add_directory(folder: &TreeFolder, directory: &Path) -> Result<State> {
         .run_with(&update, Some(&index), Some(directory), &input)
         .with_context(|| format!("importing {}", directory.display()))?;
     drop_unlisted(folder, &index, directory, &input[..input.len() - known.stdout.len()], &known.stdout)?;
-    let tree = write_tree(folder, &index)?;
-    Ok(State { version, tree })
+    Ok(Brought { version, tree: write_tree(folder)?, unpacked: None })
 }
 
 /// Takes out of the index what is no longer on the list although the file is still there.
@@ -245,8 +258,8 @@ fn drop_unlisted(
     folder.git.run_with(&remove, Some(index), Some(directory), &gone).map(|_| ())
 }
 
-fn write_tree(folder: &TreeFolder, index: &Path) -> Result<String> {
-    Ok(folder.git.run_with(&["write-tree"], Some(index), None, b"")?.text().trim().to_owned())
+fn write_tree(folder: &TreeFolder) -> Result<String> {
+    Ok(folder.git.run_with(&["write-tree"], Some(&folder.index()), None, b"")?.text().trim().to_owned())
 }
 
 /// In a git checkout: the tracked files and the untracked ones that are not ignored, NUL-ended.

@@ -117,8 +117,8 @@ pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject:
     {
         return Ok(found(context, timer, kernel));
     }
-    let tree = &source.imported.folder;
-    let folder = BuildFolder { path: tree.builds().join(work.id.to_string()), work: tree.work() };
+    let sources = &source.imported.work;
+    let folder = BuildFolder { path: sources.builds().join(work.id.to_string()), work: sources.sources() };
     context.announce(&timer, "configuring");
     worktree::check_out(context, source)?;
     fs::create_dir_all(&folder.path)?;

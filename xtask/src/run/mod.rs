@@ -2,6 +2,7 @@
 //! Run: the only stage with side effects. Carries out a plan and tells what happens as events.
 
 pub mod apt;
+pub mod artifact;
 pub mod cache;
 pub mod compiler;
 pub mod config;

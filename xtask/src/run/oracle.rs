@@ -31,7 +31,7 @@ impl TreeFacts {
     /// # Errors
     /// If git cannot be started.
     pub fn find(source: &Source) -> Result<Self> {
-        let file = |path: &str| source.imported.folder.git.file(&source.tree, path);
+        let file = |path: &str| source.imported.git.file(&source.tree, path);
         let count = |path: &str, arch| -> Result<Option<u32>> {
             Ok(file(path)?.and_then(|text| count_from_tbl(&text, arch)))
         };

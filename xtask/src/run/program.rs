@@ -146,7 +146,7 @@ fn kselftest(
         Err(reason) => return Ok(Compiled::Failed { reason, excerpt: Vec::new() }),
     };
     let file = format!("tools/testing/selftests/{target}/{binary}.c");
-    let git = &source.imported.folder.git;
+    let git = &source.imported.git;
     let Some(text) = git.file(&source.tree, &file)? else {
         return Ok(Compiled::Failed { reason: format!("the tree has no {file}"), excerpt: Vec::new() });
     };
@@ -180,7 +180,7 @@ fn kselftest(
         library_words.push(format!("-L{}", folder.join("lib").display()));
         library_words.push(format!("-l{}", library.name));
     }
-    let work = source.imported.folder.work();
+    let work = source.imported.work.sources();
     include_folders.push(work.join("tools/testing/selftests"));
     let job = Job {
         name: binary.to_owned(),

@@ -24,8 +24,6 @@ pub struct Source {
     pub kernel_tree: String,
     /// Digests of the patches, in order.
     pub patches: Vec<String>,
-    /// The name of the tree.
-    pub name: String,
     /// Taken when the work tree is first needed, and kept for as long as it is.
     pub lock: std::cell::OnceCell<Lock>,
 }
@@ -64,15 +62,15 @@ pub fn prepare(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
     let digests: Vec<String> = patches.iter().map(|patch| patch.digest.clone()).collect();
     let request: Key =
         KeyBuilder::new("source").part("base", &imported.tree).parts("patch", &digests).finish();
-    let (name, lock) = (work.tree.to_string(), std::cell::OnceCell::new());
+    let lock = std::cell::OnceCell::new();
     let subject = format!("{}/{}", work.tree, work.point);
     let timer = context.timer(Step::Apply, &subject);
     if let Some(answer) = context.cache.answer::<Answer>(&request)
-        && imported.folder.git.try_with(&["cat-file", "-e", &answer.tree], None, None, b"")?.exit.is_success()
+        && imported.git.try_with(&["cat-file", "-e", &answer.tree], None, None, b"")?.exit.is_success()
     {
         context.done(timer, count(&patches), Cached::Yes);
         let Answer { tree, kernel_tree } = answer;
-        return Ok(Applied::Source(Source { imported, tree, kernel_tree, patches: digests, name, lock }));
+        return Ok(Applied::Source(Source { imported, tree, kernel_tree, patches: digests, lock }));
     }
     context.announce(&timer, &count(&patches));
     let tree = match apply(context, &imported, &patches)? {
@@ -82,7 +80,7 @@ pub fn prepare(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
     let kernel_tree = kernel_tree(&imported, &tree)?;
     context.cache.keep_answer(&request, &Answer { tree: tree.clone(), kernel_tree: kernel_tree.clone() })?;
     context.done(timer, count(&patches), Cached::No);
-    Ok(Applied::Source(Source { imported, tree, kernel_tree, patches: digests, name, lock }))
+    Ok(Applied::Source(Source { imported, tree, kernel_tree, patches: digests, lock }))
 }
 
 fn count(patches: &[&Patch]) -> String {
@@ -101,7 +99,7 @@ fn apply(
 ) -> Result<Result<String, ApplyFailure>> {
     let scratch = context.cache.temporary()?;
     let index = scratch.path().join("index");
-    let git = &imported.folder.git;
+    let git = &imported.git;
     git.run_with(&["read-tree", &imported.tree], Some(&index), None, b"")?;
     for (number, patch) in patches.iter().enumerate() {
         let file = scratch.path().join("patch");
@@ -158,7 +156,7 @@ fn hunk_number(patch: &str, file: &str, line: &str) -> Option<(usize, usize)> {
 /// The id of everything that can change a kernel's bytes: `Documentation/` and
 /// `tools/testing/` cannot.
 fn kernel_tree(imported: &Imported, tree: &str) -> Result<String> {
-    let git = &imported.folder.git;
+    let git = &imported.git;
     let mut kept = String::new();
     for (folder, left_out) in [("", ["Documentation", "tools"].as_slice()), ("tools/", &["testing"])] {
         let expression = format!("{tree}:{folder}");
