@@ -10,6 +10,7 @@ use fs_err as fs;
 use crate::cli::Cli;
 use crate::fault::Fault;
 use crate::lab::Lab;
+use crate::lab::kernel::Arch;
 use crate::lab::names::SeriesName;
 use crate::lab::series::{Point, Series};
 use crate::lab::tree::parse_ad_hoc;
@@ -168,7 +169,7 @@ pub fn describe_host() -> Result<Host> {
             .map(|(_, value)| value.trim().to_owned())
             .unwrap_or_default()
     };
-    let mut asking = command(crate::vm::machine::QEMU);
+    let mut asking = command(Arch::X86_64.qemu());
     asking.arg("--version");
     let said = capture(asking, "asking QEMU for its version", Duration::from_secs(20), b"")?;
     let qemu = said.success("qemu --version")?.text().lines().next().unwrap_or("").to_owned();

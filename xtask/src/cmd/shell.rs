@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `shell`: a person in a guest, or one command in it.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use console::Style;
 use fs_err as fs;
 
@@ -13,21 +13,24 @@ use crate::cli::{Cli, ShellArgs};
 use crate::cmd::session::{Session, describe_host, host_packages};
 use crate::cmd::test::read_splats;
 use crate::fault::{self, Fault};
+use crate::lab::kernel::Abi;
 use crate::parse::transcript::{Collector, Ended, Reading};
 use crate::plan::select::Selection;
 use crate::plan::work::Plan;
+use crate::run::apt;
 use crate::run::compiler::Toolchain;
 use crate::run::context::Context;
 use crate::run::event::Event;
 use crate::run::image::image;
 use crate::run::kvm;
+use crate::run::program::Program;
 use crate::run::schedule::prepare_one;
 use crate::sys::host::BUSYBOX;
 use crate::sys::process::{Process, command};
 use crate::tell;
 use crate::tell::terminal::status_line;
 use crate::vm::frame::FrameType;
-use crate::vm::machine::{Boot, Console, Debugger, QEMU};
+use crate::vm::machine::{Boot, Console, Debugger};
 use crate::vm::session::{Job, JobCheck, Limits, converse};
 
 /// The port that gdb is told.
@@ -44,7 +47,7 @@ pub fn run(cli: &Cli, args: &ShellArgs) -> Result<u8> {
     let mut session = Session::open(cli)?;
     session.name_ad_hoc(&args.tree, &args.series)?;
     let selection = Selection { globs: vec![args.cell.clone()], ..Selection::default() };
-    let mut plan = Plan::make(&session.lab, &selection)?;
+    let plan = Plan::make(&session.lab, &selection)?;
     if plan.guests.len() != 1 {
         return Err(Fault::usage(format!(
             "`{}` names {} cells, and a shell is in one",
@@ -54,8 +57,6 @@ pub fn run(cli: &Cli, args: &ShellArgs) -> Result<u8> {
         .help("give the id of one cell, as `cargo xtask list` shows them")
         .into());
     }
-    // The image of a shell has no checks.
-    plan.guests.iter_mut().for_each(|guest| guest.checks.clear());
     host_packages(args.run.install_deps, &mut |text| tell::print_error(&format!("{text}\n")))?;
     let options = args.run.options();
     let cache = session.cache()?;
@@ -73,7 +74,9 @@ pub fn run(cli: &Cli, args: &ShellArgs) -> Result<u8> {
             return Ok(record.outcome.exit_code());
         }
     };
-    let image = image(&context, &ready.init, &[], Some(Path::new(BUSYBOX)))?;
+    let boot_abi = ready.arch.native_abi();
+    let checks: Vec<Program> = ready.programs.iter().filter_map(|program| program.clone().ok()).collect();
+    let image = image(&context, &ready.init, &checks, Some(&busybox(&context, boot_abi)?))?;
     let mut boot = ready.boot(&context, &image, logs.path().join("console.log"))?;
     boot.accel = kvm::choose(&context, &host, &boot)?.accel;
     if args.gdb {
@@ -84,6 +87,18 @@ pub fn run(cli: &Cli, args: &ShellArgs) -> Result<u8> {
         return interactive(boot);
     }
     one_command(&context, &boot, &args.command)
+}
+
+/// The host's static busybox for a 64-bit kernel; the same package of the other architecture for
+/// a 32-bit one.
+fn busybox(context: &Context<'_>, abi: Abi) -> Result<PathBuf> {
+    if abi == Abi::Bits64 {
+        return Ok(BUSYBOX.into());
+    }
+    let folder = apt::unpacked(context, "busybox-static", abi.debian())?;
+    let places = ["bin/busybox", "usr/bin/busybox"].map(|place| folder.join(place));
+    let found = places.into_iter().find(|path| path.is_file());
+    found.with_context(|| format!("finding busybox in {}", folder.display()))
 }
 
 fn tell_event(event: &Event) {
@@ -110,10 +125,10 @@ fn interactive(mut boot: Boot) -> Result<u8> {
     if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stdout()) {
         boot.append.push_str(&format!(" lab.rows={} lab.cols={}", size.ws_row, size.ws_col));
     }
-    tell::print_error("leave with `exit`, or end QEMU with Ctrl-A X\n");
-    let mut qemu = command(QEMU);
+    tell::print_error("the check programs are in /checks; leave with `exit`, or end QEMU with Ctrl-A X\n");
+    let mut qemu = command(boot.arch.qemu());
     qemu.args(boot.arguments());
-    let status = Process::run_in_foreground(&mut qemu, QEMU)?;
+    let status = Process::run_in_foreground(&mut qemu, boot.arch.qemu())?;
     Ok(if status.is_success() { fault::EXIT_OK } else { fault::EXIT_BOOT })
 }
 

@@ -10,12 +10,12 @@ use crate::lab::names::{FlavorName, KernelName, VariantName};
 
 /// An architecture of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum Arch {
     /// 64-bit x86.
     #[serde(rename = "x86_64")]
     X86_64,
     /// 32-bit x86.
+    #[serde(rename = "i386")]
     I386,
 }
 
@@ -25,6 +25,14 @@ impl Arch {
         match self {
             Arch::X86_64 => "x86_64",
             Arch::I386 => "i386",
+        }
+    }
+
+    /// The QEMU program: with the wide one a debugger takes a 32-bit kernel for a 64-bit one.
+    pub fn qemu(self) -> &'static str {
+        match self {
+            Arch::X86_64 => "qemu-system-x86_64",
+            Arch::I386 => "qemu-system-i386",
         }
     }
 

@@ -230,6 +230,61 @@ pub fn unpack(context: &Context<'_>, package: &Path, into: &Path) -> Result<()> 
     }
 }
 
+/// The folder of an unpacked package in which all of its static libraries are.
+pub const ARCHIVES: &str = "archives";
+
+/// A package of this host's suite, for any architecture, unpacked below the cache: installing it
+/// on the host could remove packages there.
+///
+/// # Errors
+/// Infra faults of fetching.
+pub fn unpacked(context: &Context<'_>, package: &str, architecture: &str) -> Result<PathBuf> {
+    let suite = host_suite()?;
+    let name = format!("{package}-{architecture}-{suite}");
+    let folder = context.cache.root().join("packages");
+    fs::create_dir_all(&folder)?;
+    let target = folder.join(&name);
+    let _lock = context.lock(&folder.join(format!("{name}.lock")), &format!("package {package}"))?;
+    if target.is_dir() {
+        return Ok(target);
+    }
+    let package = Apt::new(context, &suite, architecture)?.fetch(package, "*")?;
+    let made = context.cache.temporary()?;
+    unpack(context, &package.file, made.path())?;
+    collect_archives(&made.path().join("usr/lib"), &made.path().join(ARCHIVES))?;
+    fs::rename(made.path(), &target)?;
+    Ok(target)
+}
+
+/// Puts every `.a` below a folder into one.
+fn collect_archives(from: &Path, into: &Path) -> Result<()> {
+    fs::create_dir_all(into)?;
+    if !from.is_dir() {
+        return Ok(());
+    }
+    let mut open = vec![from.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "a") {
+                fs::copy(&path, into.join(path.file_name().unwrap_or_default()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The Debian suite that this host runs: its C library is the one that programs are linked with.
+fn host_suite() -> Result<String> {
+    let text = fs::read_to_string("/etc/os-release")?;
+    let name = text.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    name.map(|name| name.trim_matches('"').to_owned()).with_context(|| {
+        "finding the Debian suite of this host: no VERSION_CODENAME in /etc/os-release".to_owned()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

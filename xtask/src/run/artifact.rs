@@ -13,7 +13,7 @@ use crate::run::context::Context;
 use crate::run::kernel::Kernel;
 use crate::sys::process::quote;
 use crate::vm::frame::{Frame, FrameType};
-use crate::vm::machine::{Boot, Console, QEMU};
+use crate::vm::machine::{Boot, Console};
 use crate::vm::session::Job;
 
 /// Most of a console that is looked at, in bytes from its end.
@@ -57,8 +57,10 @@ impl Files {
         fs::write(&job_file, job.encode())?;
         let mut again = boot.clone();
         again.console = Console::File("console.log".into());
-        let words: Vec<String> =
-            std::iter::once(QEMU.to_owned()).chain(again.arguments()).map(|word| quote(&word)).collect();
+        let words: Vec<String> = std::iter::once(boot.arch.qemu().to_owned())
+            .chain(again.arguments())
+            .map(|word| quote(&word))
+            .collect();
         let script = format!(
             "#!/bin/sh\n# Boots this guest again, in the current folder: the console goes to console.log,\n\
              # the records to transcript.bin. The guest ends by itself; its input must stay open.\n\

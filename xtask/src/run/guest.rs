@@ -68,6 +68,7 @@ impl Ready {
         let id = context.lab.kernel_of(&self.work.cell.flavor)?;
         let config = context.lab.kernel(&id)?;
         Ok(Boot {
+            arch: self.arch,
             vmlinux: self.kernel.vmlinux.clone(),
             image: image.path.clone(),
             machine: config.machine.clone(),

@@ -30,8 +30,8 @@ pub fn is_path(value: &str) -> bool {
 /// # Errors
 /// A usage fault for what is no series: no patch in it, junk, an unsafe path.
 pub fn read(path: &Path) -> Result<Series> {
-    let metadata = fs::metadata(path).map_err(|error| {
-        Fault::usage(format!("reading the series: {error}"))
+    let metadata = std::fs::metadata(path).map_err(|error| {
+        Fault::usage(format!("reading the series {}: {error}", path.display()))
             .help("give --series NAME[@N], an mbox, or a folder of patches")
     })?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();

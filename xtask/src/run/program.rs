@@ -9,7 +9,7 @@ use fs_err as fs;
 use crate::lab::check::{Check, CheckKind, Library};
 use crate::lab::kernel::Abi;
 use crate::plan::key::{Key, KeyBuilder};
-use crate::run::apt::{self, Apt};
+use crate::run::apt;
 use crate::run::cache::{Found, Kind};
 use crate::run::context::Context;
 use crate::run::headers::headers;
@@ -177,7 +177,7 @@ fn kselftest(
         let folder = fetch_library(context, library, abi)?;
         key = key.part("library", folder.to_string_lossy().as_bytes());
         include_folders.push(folder.join("usr/include"));
-        library_words.push(format!("-L{}", folder.join("lib").display()));
+        library_words.push(format!("-L{}", folder.join(apt::ARCHIVES).display()));
         library_words.push(format!("-l{}", library.name));
     }
     let work = source.imported.work.sources();
@@ -232,47 +232,7 @@ fn compile(context: &Context<'_>, job: Job) -> Result<Compiled> {
     Ok(Compiled::Program(Program { path: folder.join(&job.name), name: job.name, key: job.key }))
 }
 
-/// A static library for the guest's architecture, unpacked below the cache: installing it on the
-/// host could remove packages there.
+/// A static library for the guest's architecture.
 fn fetch_library(context: &Context<'_>, library: &Library, abi: Abi) -> Result<PathBuf> {
-    let suite = host_suite()?;
-    let name = format!("{}-{}-{suite}", library.package, abi.debian());
-    let target = context.cache.root().join("libraries").join(&name);
-    let _lock = context.lock(&context.cache.downloads().join(format!("{name}.lock")), &library.package)?;
-    if target.is_dir() {
-        return Ok(target);
-    }
-    let package = Apt::new(context, &suite, abi.debian())?.fetch(&library.package, "*")?;
-    let made = context.cache.temporary()?;
-    apt::unpack(context, &package.file, made.path())?;
-    collect_archives(&made.path().join("usr/lib"), &made.path().join("lib"))?;
-    fs::create_dir_all(context.cache.root().join("libraries"))?;
-    fs::rename(made.path(), &target)?;
-    Ok(target)
-}
-
-/// Puts every `.a` below a folder into one.
-fn collect_archives(from: &Path, into: &Path) -> Result<()> {
-    fs::create_dir_all(into)?;
-    let mut open = vec![from.to_owned()];
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                open.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "a") {
-                fs::copy(&path, into.join(path.file_name().unwrap_or_default()))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The Debian suite that this host runs: its C library is the one that programs are linked with.
-fn host_suite() -> Result<String> {
-    let text = fs::read_to_string("/etc/os-release")?;
-    let name = text.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-    name.map(|name| name.trim_matches('"').to_owned()).with_context(|| {
-        "finding the Debian suite of this host: no VERSION_CODENAME in /etc/os-release".to_owned()
-    })
+    apt::unpacked(context, &library.package, abi.debian())
 }

@@ -3,10 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::lab::kernel::Machine;
-
-/// The program that emulates both architectures.
-pub const QEMU: &str = "qemu-system-x86_64";
+use crate::lab::kernel::{Arch, Machine};
 
 /// What runs the guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +45,8 @@ pub enum Debugger {
 /// One boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Boot {
+    /// The architecture, which decides the program.
+    pub arch: Arch,
     /// The kernel.
     pub vmlinux: PathBuf,
     /// The initramfs.
@@ -140,6 +139,7 @@ mod tests {
 
     fn boot() -> Boot {
         Boot {
+            arch: Arch::X86_64,
             vmlinux: "/c/vmlinux".into(),
             image: "/c/initramfs".into(),
             machine: Machine {

@@ -12,7 +12,7 @@ use fs_err as fs;
 
 use crate::sys::process::{Exit, Process, command};
 use crate::vm::frame::{CHECK_NONE, Frame, FrameError, FrameReader, FrameType, FrameWriter};
-use crate::vm::machine::{Boot, QEMU};
+use crate::vm::machine::Boot;
 
 /// What init itself may take to kill a check and to send what is left.
 const GRACE: Duration = Duration::from_secs(15);
@@ -103,9 +103,9 @@ pub fn converse(
     limits: Limits,
     on_frame: &mut dyn FnMut(&Frame),
 ) -> Result<Conversation> {
-    let mut qemu = command(QEMU);
+    let mut qemu = command(boot.arch.qemu());
     qemu.args(boot.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut process = Process::spawn(&mut qemu, QEMU, limits.boot)?;
+    let mut process = Process::spawn(&mut qemu, boot.arch.qemu(), limits.boot)?;
     let (stdin, stdout, stderr) = (process.take_stdin(), process.take_stdout(), process.take_stderr());
     let mut stdout = stdout.context("QEMU without a standard output")?;
     let (hang_up, hung_up) = channel();
