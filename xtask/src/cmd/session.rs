@@ -97,13 +97,21 @@ impl Session {
             },
             _ => (value, None),
         };
-        if !mailbox::is_path(path) {
-            return Ok(value.to_owned());
-        }
         if let Some(range) = path.strip_prefix("git:") {
             return Err(Fault::usage(format!("--series git:{range}: ranges of a git tree are not read yet"))
                 .help("write the range with `git format-patch --stdout` and give the mbox")
                 .into());
+        }
+        if !mailbox::is_path(path) {
+            let is_unknown = !self.lab.series.keys().any(|name| name.as_str() == path);
+            if is_unknown && Path::new(path).exists() {
+                return Err(Fault::usage(format!(
+                    "there is no series `{path}`, and a file or folder of that name"
+                ))
+                .help(format!("write `--series ./{value}` if you mean that"))
+                .into());
+            }
+            return Ok(value.to_owned());
         }
         let mut series: Series = mailbox::read(Path::new(path))?;
         // A name that is taken would make two series look like one in the record.

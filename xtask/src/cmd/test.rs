@@ -77,6 +77,13 @@ pub fn read_splats(lab: &Lab) -> Result<Splats> {
         );
         tell::print(&status_line(&Style::new().yellow(), "NOTE", None, &text));
     }
+    for entry in lab.expected.expired(today) {
+        let text = format!(
+            "configs/expected.toml: the entry for `{}` held until {} and is ignored",
+            entry.check, entry.until
+        );
+        tell::print(&status_line(&Style::new().yellow(), "NOTE", None, &text));
+    }
     Ok(splats.without_expired(today).map_err(usage)?)
 }
 

@@ -62,6 +62,11 @@ impl Expected {
         Ok(expected)
     }
 
+    /// The entries that no longer hold on `today`: they excuse nothing, and should go.
+    pub fn expired<'a>(&'a self, today: &'a str) -> impl Iterator<Item = &'a Expectation> {
+        self.expect.iter().filter(move |entry| entry.until.as_str() < today)
+    }
+
     /// The entry that explains this sub-test, if one does and holds on `today`.
     pub fn find(&self, cell: &str, check: &str, status: ExpectedStatus, today: &str) -> Option<&Expectation> {
         let matches = |glob: &str, text: &str| glob::Pattern::new(glob).is_ok_and(|glob| glob.matches(text));

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::fault::Fault;
 use crate::lab::check::RawCheck;
+use crate::lab::fragment::Symbols;
 use crate::lab::kernel::{Flavor, KernelConfig, Variant};
 use crate::lab::names::{
     CheckName, FlavorName, KernelName, MatrixName, SeriesName, TreeName, VariantName, nearest,
@@ -53,6 +54,22 @@ pub(super) fn absolute(source: TreeSource, root: &Path) -> TreeSource {
         }
         other => other,
     }
+}
+
+/// Every fragment that a kernel config or a variant names.
+pub(super) fn read_fragments(folder: &Path, file: &LabFile) -> Result<BTreeMap<String, Symbols>> {
+    let of_kernels = file.kernel.values().flat_map(|kernel| kernel.fragments.iter().chain(&kernel.optional));
+    let of_variants = file.variant.values().flat_map(|variant| &variant.fragments);
+    let mut fragments = BTreeMap::new();
+    for name in of_kernels.chain(of_variants) {
+        let path = folder.join(name);
+        let text = fs::read_to_string(&path).map_err(|error| {
+            Fault::usage(format!("reading a config fragment: {error}"))
+                .help("fragments are files under configs/kernel/")
+        })?;
+        fragments.insert(name.clone(), Symbols::parse_fragment(&path.display().to_string(), &text)?);
+    }
+    Ok(fragments)
 }
 
 pub(super) fn read_series(folder: &Path) -> Result<BTreeMap<SeriesName, Series>> {

@@ -25,7 +25,7 @@ use serde::Deserialize;
 use crate::fault::Fault;
 use crate::lab::check::Check;
 use crate::lab::expected::Expected;
-use crate::lab::file::{LabFile, absolute, read_series};
+use crate::lab::file::{LabFile, absolute, read_fragments, read_series};
 use crate::lab::fragment::Symbols;
 use crate::lab::kernel::{Flavor, FlavorId, KernelConfig, KernelId, Variant};
 use crate::lab::names::{
@@ -106,6 +106,8 @@ pub struct Lab {
     pub expected: Expected,
     /// `splats.toml`: kernel-log patterns.
     pub splats: String,
+    /// Config fragments, by file name.
+    fragments: BTreeMap<String, Symbols>,
 }
 
 impl Lab {
@@ -117,6 +119,7 @@ impl Lab {
         let configs = root.join("configs");
         let path = configs.join("lab.toml");
         let file = LabFile::read(&path)?;
+        let fragments = read_fragments(&configs.join("kernel"), &file)?;
         let mut checks = BTreeMap::new();
         for (name, raw) in file.check {
             let check =
@@ -130,6 +133,7 @@ impl Lab {
             .collect();
         let expected_path = configs.join("expected.toml");
         let lab = Self {
+            fragments,
             root: root.to_owned(),
             defaults: file.defaults,
             deadlines: file.deadline,
@@ -190,10 +194,6 @@ impl Lab {
                     .with_context(|| format!("in kernel-patches/{}/series.toml", series.name))?;
             }
         }
-        for id in self.kernels.keys() {
-            let id = KernelId { kernel: id.clone(), variants: Vec::new() };
-            self.symbols(&id).with_context(|| format!("in [kernel.{id}]"))?;
-        }
         Ok(())
     }
 
@@ -244,29 +244,20 @@ impl Lab {
     /// are asked for only where the tree has them.
     ///
     /// # Errors
-    /// A fault that names the fragment.
-    pub fn symbols(&self, id: &KernelId) -> Result<(Symbols, Symbols)> {
+    /// A usage fault for an unknown kernel config.
+    pub fn symbols(&self, id: &KernelId) -> Result<(Symbols, Symbols), Fault> {
         let config = self.kernel(id)?;
         let mut wanted = Symbols::default();
         let variants = id.variants.iter().filter_map(|name| self.variants.get(name));
         let fragments = config.fragments.iter().chain(variants.flat_map(|variant| &variant.fragments));
-        for file in fragments {
-            wanted.merge(&self.fragment(file)?);
-        }
+        fragments.filter_map(|file| self.fragments.get(file)).for_each(|one| wanted.merge(one));
         let mut optional = Symbols::default();
-        for file in &config.optional {
-            optional.merge(&self.fragment(file)?);
-        }
+        config
+            .optional
+            .iter()
+            .filter_map(|file| self.fragments.get(file))
+            .for_each(|one| optional.merge(one));
         Ok((wanted, optional))
-    }
-
-    fn fragment(&self, file: &str) -> Result<Symbols> {
-        let path = self.root.join("configs/kernel").join(file);
-        let text = fs::read_to_string(&path).map_err(|error| {
-            Fault::usage(format!("reading a config fragment: {error}"))
-                .help("fragments are files under configs/kernel/")
-        })?;
-        Ok(Symbols::parse_fragment(&path.display().to_string(), &text)?)
     }
 
     /// The checks that `prefix` names: one, or a family.

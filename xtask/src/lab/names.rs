@@ -145,6 +145,9 @@ pub fn unknown<'a>(
     candidates: impl IntoIterator<Item = &'a str> + Clone,
 ) -> Fault {
     let all: Vec<&str> = candidates.clone().into_iter().collect();
+    if all.is_empty() {
+        return Fault::usage(format!("there is no {what} `{}`, nor any other", written.escape_default()));
+    }
     let fault = Fault::usage(format!("there is no {what} `{}`", written.escape_default()));
     match nearest(written, candidates) {
         Some(near) => fault.help(format!("did you mean `{near}`? known: {}", all.join(", "))),

@@ -8,7 +8,7 @@ use crate::parse::splat::{Finding, Findings, Scanner, Splats};
 use crate::vm::frame::{CHECK_NONE, CHECK_PLANT, Frame, FrameError, FrameType};
 
 /// Most that is kept of a check's output for a model on the host, in bytes.
-const RAW_BYTES_MAX: usize = 64 << 20;
+const RAW_BYTES_MAX: usize = 16 << 20;
 
 /// Most that is kept of the end of a check's text, in bytes.
 const TAIL_BYTES_MAX: usize = 8 << 10;

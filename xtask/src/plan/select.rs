@@ -109,7 +109,8 @@ fn matrix_cells(lab: &Lab, name: &str, selection: &Selection) -> Result<Vec<Sele
             && (selection.flavors.is_empty() || axes.flavors.contains(&cell.flavor))
     });
     if !selection.globs.is_empty() {
-        let patterns = selection.globs.iter().map(|glob| pattern(glob)).collect::<Result<Vec<_>, _>>()?;
+        let globs = selection.globs.iter().map(|glob| with_last_point(lab, glob));
+        let patterns = globs.map(|glob| pattern(&glob)).collect::<Result<Vec<_>, _>>()?;
         cells.retain(|cell| patterns.iter().any(|pattern| pattern.matches(&cell.to_string())));
     }
     if cells.is_empty() {
@@ -199,8 +200,19 @@ fn plain_flavors(lab: &Lab) -> Vec<FlavorId> {
     lab.defaults.flavors.iter().map(plain).collect()
 }
 
+/// A series without `@N` stands for all of it, in a glob as in an id.
+fn with_last_point(lab: &Lab, glob: &str) -> String {
+    let part = |part: &str| {
+        let series =
+            lab.series.values().find(|series| series.name.as_str() == part && !series.name.is_none());
+        series.map_or_else(|| part.to_owned(), |series| series.last_point().to_string())
+    };
+    glob.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
 /// The cells that a glob matches, with the trees, points and variants it names added to the axes.
 fn matching(lab: &Lab, glob: &str, axes: &Axes) -> Result<Vec<Cell>, Fault> {
+    let glob = &with_last_point(lab, glob);
     let pattern = pattern(glob)?;
     let mut wide =
         Axes { trees: axes.trees.clone(), points: axes.points.clone(), flavors: axes.flavors.clone() };

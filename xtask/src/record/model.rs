@@ -229,13 +229,14 @@ impl Outcome {
 
 /// The worst exit code wins: the lab's own trouble, then the earlier stage.
 pub fn worst_exit_code(outcomes: impl IntoIterator<Item = Outcome>) -> u8 {
+    // An interrupted run is an error of its own; what `--fail-fast` left out decides nothing.
     const ORDER: [u8; 7] = [
-        fault::EXIT_INTERRUPTED,
         fault::EXIT_INFRA,
         fault::EXIT_APPLY,
         fault::EXIT_BUILD,
         fault::EXIT_BOOT,
         fault::EXIT_CHECK,
+        fault::EXIT_INTERRUPTED,
         fault::EXIT_OK,
     ];
     let rank = |code: u8| ORDER.iter().position(|other| *other == code).unwrap_or(0);
@@ -349,6 +350,8 @@ mod tests {
         assert_eq!(worst_exit_code([BootFailed, BuildFailed]), 103);
         assert_eq!(worst_exit_code([BuildFailed, ApplyFailed]), 102);
         assert_eq!(worst_exit_code([ApplyFailed, Infra]), 105);
+        assert_eq!(worst_exit_code([Fail, Outcome::Cancelled]), 100);
+        assert_eq!(worst_exit_code([Pass, Outcome::Cancelled]), 130);
     }
 
     #[test]

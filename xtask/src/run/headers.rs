@@ -3,9 +3,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
-use fs_err as fs;
-
 use crate::plan::key::{Key, KeyBuilder};
 use crate::run::cache::{Found, Kind};
 use crate::run::config::parallelism;
@@ -13,6 +10,7 @@ use crate::run::context::Context;
 use crate::run::source::Source;
 use crate::run::worktree;
 use crate::sys::process::{command, logged};
+use anyhow::Result;
 
 /// Installed headers, and their key.
 pub struct Headers {
@@ -33,8 +31,8 @@ pub fn headers(context: &Context<'_>, source: &Source) -> Result<Result<Headers,
     }
     worktree::check_out(context, source)?;
     let work = &source.imported.work;
-    let build = work.builds().join("headers");
-    fs::create_dir_all(&build)?;
+    // A build directory of its own: nothing that a killed make left can get into the headers.
+    let build = context.cache.temporary()?;
     let made = context.cache.temporary()?;
     let mut make = command("make");
     make.current_dir(work.sources());
@@ -43,7 +41,7 @@ pub fn headers(context: &Context<'_>, source: &Source) -> Result<Result<Headers,
         word.push(path);
         word
     };
-    make.arg(output("O=", &build)).arg("ARCH=x86").arg(format!("-j{}", parallelism()));
+    make.arg(output("O=", build.path())).arg("ARCH=x86").arg(format!("-j{}", parallelism()));
     make.arg(output("INSTALL_HDR_PATH=", made.path())).arg("headers_install");
     let log = context.folder.join("headers.log");
     let exit = logged(make, "make headers_install", context.lab.deadlines.build, &log, &mut |_| {})?;

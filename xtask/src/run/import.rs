@@ -199,7 +199,10 @@ fn fetch_git(
     revision: &str,
 ) -> Result<Brought> {
     let mut git = folder.git.command();
-    git.args(["fetch", "--quiet", "--no-tags", "--depth=1", "--end-of-options", repository, revision]);
+    // A name of its own: all trees share the repository, and FETCH_HEAD with it.
+    let fetched = format!("refs/lab-fetched/{}", folder.slug);
+    let refspec = format!("+{revision}:{fetched}");
+    git.args(["fetch", "--quiet", "--no-tags", "--depth=1", "--end-of-options", repository, &refspec]);
     let captured = capture(git, "git fetch", context.lab.deadlines.fetch, b"")?;
     if !captured.exit.is_success() {
         crate::sys::interrupt::check()?;
@@ -211,7 +214,7 @@ fn fetch_git(
         .help("is the repository reachable, and the revision right?")
         .into());
     }
-    let commit = folder.git.resolve("FETCH_HEAD^{commit}")?;
+    let commit = folder.git.resolve(&format!("{fetched}^{{commit}}"))?;
     let tree = folder.git.resolve(&format!("{commit}^{{tree}}"))?;
     Ok(Brought { version: commit, tree, unpacked: None })
 }

@@ -253,7 +253,8 @@ fn make_vmlinux(
             });
         }
     })?;
-    if exit != Exit::Deadline {
+    // A make that was killed, by whom ever, may have left half an object behind.
+    if matches!(exit, Exit::Code(_)) {
         fs::remove_file(&mark)?;
     }
     // The bar of the next full build; an incremental one says nothing about that.

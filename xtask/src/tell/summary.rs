@@ -80,7 +80,7 @@ fn rerun(run: &Run, cells: &[&str]) -> String {
                 || value.contains('=')
                 || crate::run::mailbox::is_path(value);
             if is_ad_hoc {
-                words.push(format!("{word} {}", quote(value)));
+                words.push(format!("{word} {}", quote(&from_anywhere(value))));
             }
         } else if let Some((name, value)) = word.split_once('=')
             && takes_value.contains(&name)
@@ -90,6 +90,14 @@ fn rerun(run: &Run, cells: &[&str]) -> String {
     }
     words.extend(cells.iter().map(|cell| quote(cell)));
     words.join(" ")
+}
+
+/// A path that was given relative to a folder that the reader may not be in.
+fn from_anywhere(value: &str) -> String {
+    if !crate::run::mailbox::is_path(value) || value.contains('=') {
+        return value.to_owned();
+    }
+    std::path::absolute(value).map_or_else(|_| value.to_owned(), |path| path.display().to_string())
 }
 
 fn table(cells: &[CellRecord]) -> String {

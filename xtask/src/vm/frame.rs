@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames of the results port: the wire format, both ways. `guest/protocol.h` is the other side.
+//! Frames of the results port: the wire format, both ways. `guest/init/protocol.h` is the other side.
 
 use std::fmt;
 
