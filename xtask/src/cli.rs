@@ -97,6 +97,9 @@ pub struct RunArgs {
     /// Install host packages that are missing (as root, else with sudo -n).
     #[arg(long)]
     pub install_deps: bool,
+    /// Do not look for the host's packages: for the lab's own tests, whose tools are fakes.
+    #[arg(long, hide = true)]
+    pub skip_host_check: bool,
     /// Boot this vmlinux or bzImage instead of building one.
     #[arg(long, value_name = "FILE")]
     pub kernel: Option<PathBuf>,

@@ -41,9 +41,11 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
         tell::print(&describe(&session.lab, &plan));
         return Ok(fault::EXIT_OK);
     }
-    host_packages(args.run.install_deps, &mut |text| {
-        tell::print(&status_line(&Style::new().cyan(), "PACKAGES", None, text));
-    })?;
+    if !args.run.skip_host_check {
+        host_packages(args.run.install_deps, &mut |text| {
+            tell::print(&status_line(&Style::new().cyan(), "PACKAGES", None, text));
+        })?;
+    }
     let splats = read_splats(&session.lab)?;
     let options = args.run.options();
     let mut worst = Vec::new();
