@@ -93,12 +93,12 @@ pub fn read_splats(lab: &Lab) -> Result<Splats> {
 fn run_once(session: &Session, plan: &Plan, options: &Options, splats: &Splats) -> Result<Run> {
     let started = Instant::now();
     let cache = session.cache()?;
-    let host = describe_host()?;
+    // Before the record is begun: what fails here must not leave one that says `running`.
+    let (host, toolchain) = (describe_host()?, Toolchain::ask()?);
     let mut run = new_run(&session.lab, plan, &host);
     let folder = RunFolder::create(&session.results, &run.id)?;
     folder.write(&run)?;
     let (sender, events) = channel();
-    let toolchain = Toolchain::ask()?;
     let context = Context::new(&session.lab, &cache, toolchain, options, folder.path().to_owned(), sender);
     let mut terminal = Terminal::new();
     let result = std::thread::scope(|scope| {
