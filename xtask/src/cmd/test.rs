@@ -115,8 +115,9 @@ fn run_once(session: &Session, plan: &Plan, options: &Options, splats: &Splats) 
     });
     terminal.finish();
     run.state = match &result {
+        // A guest that was killed by an interrupt has an outcome, and yet the run is not complete.
+        _ if crate::sys::interrupt::is_interrupted() => RunState::Cancelled,
         Ok(()) => RunState::Complete,
-        Err(_) if crate::sys::interrupt::is_interrupted() => RunState::Cancelled,
         Err(_) => RunState::Failed,
     };
     run.ended = Some(timestamp(SystemTime::now()));
