@@ -141,6 +141,9 @@ fn host_trouble(error: &anyhow::Error) -> bool {
                 | ErrorKind::ReadOnlyFilesystem
                 | ErrorKind::PermissionDenied
                 | ErrorKind::OutOfMemory
+                // A file is where a folder has to be.
+                | ErrorKind::AlreadyExists
+                | ErrorKind::NotADirectory
         )
     })
 }
