@@ -60,6 +60,9 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
             save_names(&session.lab, &plan, &run)?;
         }
         crate::sys::interrupt::check()?;
+        if options.fail_fast && worst_exit_code(worst.iter().copied()) != fault::EXIT_OK {
+            break;
+        }
     }
     Ok(worst_exit_code(worst))
 }
