@@ -117,8 +117,9 @@ fn remove_old_objects(cache: &Path, span: Duration) -> Result<String> {
 fn remove_old_runs(results: &Path, keep: usize) -> Result<String> {
     let mut runs: Vec<PathBuf> =
         folders(results).into_iter().filter(|folder| folder.join("run.json").is_file()).collect();
-    // Ids begin with the time.
-    runs.sort();
+    // Ids begin with the time, in seconds: of several runs in one only the link knows the newest.
+    let newest = fs::canonicalize(results.join(LATEST)).ok();
+    runs.sort_by_cached_key(|run| (fs::canonicalize(run).ok() == newest, run.clone()));
     let doomed = runs.len().saturating_sub(keep);
     for run in runs.iter().take(doomed) {
         fs::remove_dir_all(run)?;
