@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Labs that are interrupted or killed, and labs that share a cache.
+
+use rustix::process::Signal;
+
+use crate::lab::{CELL, Lab};
+
+const WORDS: [&str; 6] = ["--series", "none", "--flavor", "x86_64", "--check", "seccomp_bpf"];
+
+#[test]
+fn a_lab_killed_in_a_build_leaves_no_make_and_the_next_run_recovers() {
+    let lab = Lab::new();
+    lab.steer("make", "hang");
+    let mut running = lab.start_test(&WORDS);
+    lab.await_mark(&mut running, "make.waiting");
+    running.signal(Signal::KILL);
+    let ran = running.finish();
+    assert_eq!(ran.signal, Some(9), "{}", ran.said);
+    assert_eq!(lab.record()["state"], "running", "nobody was there to say otherwise");
+    assert_eq!(lab.record()["cells"][0]["outcome"], "cancelled");
+    lab.steer("make", "good");
+    lab.forget_calls();
+    lab.test_cell(&[]).assert(0, &["NOTE", "was killed", "files that it wrote are removed", "1 pass"]);
+    // The half object looked newer than its source: it must have been made again.
+    assert!(lab.calls("cc ").contains(&"cc kernel/seccomp.o".to_owned()), "{:?}", lab.calls("cc "));
+    lab.assert_cell("pass", "");
+}
+
+#[test]
+fn an_interrupt_in_a_build_ends_it_and_the_next_run_works() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let lab = Lab::new();
+        lab.steer("make", "hang");
+        let mut running = lab.start_test(&WORDS);
+        lab.await_mark(&mut running, "make.waiting");
+        running.signal(signal);
+        running.finish().assert(130, &["interrupted"]);
+        let record = lab.record();
+        assert_eq!(record["state"], "cancelled", "{record:#}");
+        assert_eq!(record["cells"][0]["outcome"], "cancelled", "{record:#}");
+        assert!(record["ended"].is_string());
+        lab.steer("make", "good");
+        lab.test_cell(&[]).assert(0, &["files that it wrote are removed", "1 pass"]);
+    }
+}
+
+#[test]
+fn an_interrupt_in_a_guest_ends_it_and_the_next_run_works() {
+    let lab = Lab::new();
+    lab.steer("qemu", "hang");
+    let mut running = lab.start_test(&WORDS);
+    lab.await_mark(&mut running, "qemu.waiting");
+    running.signal(Signal::INT);
+    running.finish().assert(130, &["interrupted"]);
+    let record = lab.record();
+    assert_eq!(record["state"], "cancelled", "{record:#}");
+    assert_eq!(record["cells"][0]["outcome"], "cancelled", "{record:#}");
+    lab.steer("qemu", "good");
+    lab.test_cell(&[]).assert(0, &["CACHED", "1 pass"]);
+}
+
+#[test]
+fn an_interrupt_ends_all_rounds() {
+    let lab = Lab::new();
+    lab.steer("qemu", "hang");
+    let mut running = lab.start_test(&[&WORDS[..], &["--repeat", "5", "--retries", "5"]].concat());
+    lab.await_mark(&mut running, "qemu.waiting");
+    running.signal(Signal::INT);
+    running.finish().assert(130, &[]);
+    assert_eq!(lab.calls("boot").len(), 1);
+}
+
+#[test]
+fn a_lab_killed_in_a_guest_leaves_no_qemu() {
+    let lab = Lab::new();
+    lab.steer("qemu", "no-hello");
+    let mut running = lab.start_test(&WORDS);
+    lab.await_mark(&mut running, "qemu.waiting");
+    running.signal(Signal::KILL);
+    assert_eq!(running.finish().signal, Some(9));
+    lab.steer("qemu", "good");
+    lab.test_cell(&[]).assert(0, &["1 pass"]);
+}
+
+#[test]
+fn two_labs_on_one_cache_both_succeed_and_the_second_says_what_it_waits_for() {
+    let lab = Lab::new();
+    lab.steer("make", "wait");
+    let mut first = lab.start_test(&WORDS).not_alone();
+    lab.await_mark(&mut first, "make.waiting");
+    let mut second = lab.start_test(&WORDS).not_alone();
+    second.await_that("a word about the wait", |second| second.said().contains("WAITING"));
+    lab.write("tools/make.go", "");
+    first.finish().assert(0, &["BUILT", "1 pass", CELL]);
+    second.finish().assert(0, &["WAITING", "tree", ", which process ", "CACHED", "1 pass"]);
+    assert_eq!(lab.calls("make vmlinux").len(), 1);
+    // Both are gone, and with them all that they have started.
+    lab.run(&["list"]).assert(0, &[]);
+}
+
+#[test]
+fn two_labs_that_begin_at_once_on_an_empty_cache_both_succeed() {
+    let lab = Lab::new();
+    let labs = [lab.start_test(&WORDS).not_alone(), lab.start_test(&WORDS).not_alone()];
+    for running in labs {
+        running.finish().assert(0, &["1 pass"]);
+    }
+    assert_eq!(lab.calls("make vmlinux").len(), 1);
+    lab.run(&["list"]).assert(0, &[]);
+}
+
+#[test]
+fn an_interrupt_ends_a_wait_for_another_lab() {
+    let lab = Lab::new();
+    lab.steer("make", "wait");
+    let mut first = lab.start_test(&WORDS).not_alone();
+    lab.await_mark(&mut first, "make.waiting");
+    let mut second = lab.start_test(&WORDS).not_alone();
+    second.await_that("a word about the wait", |second| second.said().contains("WAITING"));
+    second.signal(Signal::INT);
+    second.finish().assert(130, &["interrupted"]);
+    lab.write("tools/make.go", "");
+    first.finish().assert(0, &["1 pass"]);
+}
