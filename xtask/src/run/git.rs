@@ -54,13 +54,24 @@ impl Git {
     pub fn open(repository: PathBuf) -> Result<Self> {
         let git = Self { repository };
         if !git.repository.join("HEAD").is_file() {
-            let mut init = bare_command();
-            init.args(["init", "--quiet", "--bare", "--initial-branch=lab"]).arg(&git.repository);
-            capture(init, "git init", DEADLINE, b"")?
-                .success("git init")
-                .with_context(|| format!("making the repository {}", git.repository.display()))?;
+            git.make().with_context(|| format!("making the repository {}", git.repository.display()))?;
         }
         Ok(git)
+    }
+
+    /// A new repository appears by rename: another lab may make it at the same time, and a lab
+    /// that is killed leaves no half of one.
+    fn make(&self) -> Result<()> {
+        let parent = self.repository.parent().context("a repository without a folder")?;
+        fs::create_dir_all(parent)?;
+        let made = tempfile::Builder::new().prefix(".new-repo-").tempdir_in(parent)?;
+        let mut init = bare_command();
+        init.args(["init", "--quiet", "--bare", "--initial-branch=lab", "--template="]).arg(made.path());
+        capture(init, "git init", DEADLINE, b"")?.success("git init")?;
+        match fs::rename(made.path(), &self.repository) {
+            Err(error) if !self.repository.join("HEAD").is_file() => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// A git command on this repository.
