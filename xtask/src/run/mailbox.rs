@@ -137,7 +137,8 @@ fn mail_to_patch(name: &str, mail: &[u8]) -> Result<Option<Patch>> {
     let what = format!("git mailinfo of {name}");
     let info = capture(mailinfo, &what, DEADLINE, mail)?.success(&what)?.text();
     let diff = fs::read(&diff)?;
-    if diff.iter().all(u8::is_ascii_whitespace) {
+    let is_text = !contains_line(&diff, b"diff --git ") && !contains_line(&diff, b"--- ");
+    if diff.iter().all(u8::is_ascii_whitespace) || is_text && is_letter(mail) {
         return Ok(None);
     }
     let mut text = Vec::new();
@@ -151,6 +152,20 @@ fn mail_to_patch(name: &str, mail: &[u8]) -> Result<Option<Patch>> {
     text.push(b'\n');
     text.extend_from_slice(&diff);
     Patch::parse(name, text).map(Some).map_err(anyhow::Error::from)
+}
+
+fn contains_line(text: &[u8], start: &[u8]) -> bool {
+    text.split(|byte| *byte == b'\n').any(|line| line.starts_with(start))
+}
+
+/// Whether a mail says of itself that it is no patch: a cover letter (`0/5`) or an answer.
+fn is_letter(mail: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(&mail[..mail.len().min(64 << 10)]).into_owned();
+    let headers = text.lines().take_while(|line| !line.is_empty());
+    let subject = headers.filter_map(|line| line.strip_prefix("Subject:")).next().unwrap_or("").trim();
+    let number = subject.split_once(']').and_then(|(tag, _)| tag.rsplit_once('/')?.0.split(' ').next_back());
+    let is_cover = number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte == b'0'));
+    is_cover || subject.to_ascii_lowercase().starts_with("re:")
 }
 
 #[cfg(test)]
@@ -169,7 +184,9 @@ mod tests {
     fn an_mbox_gives_its_patches_and_not_its_cover_letter() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("v5.mbox");
-        let cover = "From 0 Mon Sep 17 00:00:00 2001\nFrom: A <a@example.org>\nSubject: [PATCH v5 0/2] x\n\nHello.\n\n";
+        // What stands behind `---` is a patch only where it is one.
+        let cover = "From 0 Mon Sep 17 00:00:00 2001\nFrom: A <a@example.org>\nSubject: [PATCH v5 0/2] x\n\n\
+            Hello.\n---\nSince v4: mended.\n\n";
         fs::write(&path, format!("{cover}{}{}", mail(1), mail(2))).unwrap();
         let series = read(&path).unwrap();
         assert_eq!(series.name.as_str(), "v5");
