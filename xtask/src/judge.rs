@@ -111,7 +111,7 @@ type Bad = (Outcome, String, Vec<String>);
 
 /// Init never spoke.
 fn broken_boot(evidence: &Evidence<'_>) -> Option<Bad> {
-    if evidence.transcript.hello.is_some() {
+    if evidence.transcript.hello.is_some() || evidence.transcript.fatal.is_some() {
         return None;
     }
     let excerpt = first_excerpt(evidence);
