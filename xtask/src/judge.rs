@@ -115,7 +115,7 @@ fn broken_boot(evidence: &Evidence<'_>) -> Option<Bad> {
         return None;
     }
     let excerpt = first_excerpt(evidence);
-    let titled = evidence.console.first().map(|finding| format!(": {}", finding.title)).unwrap_or_default();
+    let titled = first_title(evidence);
     Some(match evidence.exit {
         Exit::Deadline => {
             (Outcome::BootFailed, format!("no sign of init before the boot deadline{titled}"), excerpt)
@@ -153,8 +153,7 @@ fn broken_conversation(evidence: &Evidence<'_>) -> Option<Bad> {
     }
     let during = during(evidence);
     let Some((end, before)) = &transcript.end else {
-        let titled =
-            evidence.console.first().map(|finding| format!(": {}", finding.title)).unwrap_or_default();
+        let titled = first_title(evidence);
         return Some(match evidence.exit {
             Exit::Deadline => {
                 (Outcome::TimedOut, format!("killed at the deadline {during}{titled}"), excerpt())
@@ -309,8 +308,17 @@ fn findings(evidence: &Evidence<'_>) -> Vec<FindingRecord> {
         .collect()
 }
 
+/// What the console says of a kernel in trouble; the planted warning is none.
+fn console_finding<'a>(evidence: &Evidence<'a>) -> Option<&'a Finding<u16>> {
+    evidence.console.iter().find(|finding| !is_planted(finding))
+}
+
+fn first_title(evidence: &Evidence<'_>) -> String {
+    console_finding(evidence).map(|finding| format!(": {}", finding.title)).unwrap_or_default()
+}
+
 fn first_excerpt(evidence: &Evidence<'_>) -> Vec<String> {
-    match evidence.console.iter().find(|finding| !is_planted(finding)) {
+    match console_finding(evidence) {
         Some(finding) => finding.excerpt.clone(),
         None => evidence.console_tail.to_vec(),
     }
