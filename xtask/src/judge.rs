@@ -380,12 +380,16 @@ fn program_fault(check: &CheckTranscript, verdict: &VerdictSource) -> Option<Str
     }
     let failed_here =
         check.ktap.as_ref().is_some_and(|ktap| ktap.results.iter().any(|r| r.status.is_failure()));
+    let skipped_here = check.ktap.as_ref().is_some_and(|ktap| {
+        matches!(ktap.plan, Plan::SkipAll(_)) || ktap.results.iter().any(|r| r.status == Status::Skip)
+    });
     match (done.how, verdict) {
         // The exit code of a program that tells its failures must fit them.
         (Ended::Exit(0), VerdictSource::Ktap(_)) if failed_here => {
             Some("exit code 0 with failed sub-tests".into())
         }
-        (Ended::Exit(0), _) | (Ended::Exit(4), VerdictSource::Ktap(_)) => None,
+        (Ended::Exit(0), _) => None,
+        (Ended::Exit(4), VerdictSource::Ktap(_)) if skipped_here => None,
         (Ended::Exit(_), VerdictSource::ExitCode) => None,
         (Ended::Exit(_), VerdictSource::Ktap(_)) if failed_here => None,
         (Ended::Exit(code), _) => Some(format!("exit code {code} without a failed sub-test")),
