@@ -478,6 +478,8 @@ fn sum_up(evidence: &Evidence<'_>, check: &str, subs: &[SubRecord]) -> (CheckSta
         (CheckStatus::NotRun, None),
         (CheckStatus::Fail, Some(ExpectedStatus::Fail)),
         (CheckStatus::Skip, Some(ExpectedStatus::Skip)),
+        (CheckStatus::Absent, None),
+        (CheckStatus::Flaky, None),
     ] {
         let bad: Vec<&SubRecord> = subs
             .iter()
@@ -489,7 +491,9 @@ fn sum_up(evidence: &Evidence<'_>, check: &str, subs: &[SubRecord]) -> (CheckSta
             let what = match status {
                 CheckStatus::Skip => "skipped without an entry in expected.toml",
                 CheckStatus::NotRun => "without a result",
-                _ => "failed",
+                CheckStatus::Absent => "absent",
+                CheckStatus::Flaky => "flaky",
+                CheckStatus::Pass | CheckStatus::Fail => "failed",
             };
             return (
                 status,
