@@ -293,12 +293,15 @@ fn findings(evidence: &Evidence<'_>) -> Vec<FindingRecord> {
         sent.map(|check| check.name.clone()).unwrap_or_default()
     };
     let of_log = &evidence.transcript.findings.findings;
-    let source = if evidence.transcript.end.is_some() { of_log.as_slice() } else { evidence.console };
+    let source: Vec<&Finding<u16>> = if evidence.transcript.end.is_some() {
+        // One is planted; a second is the kernel's own.
+        let planted = of_log.iter().position(|one| is_plant_tag(one.tag) && is_planted(one));
+        of_log.iter().enumerate().filter(|(at, _)| Some(*at) != planted).map(|(_, one)| one).collect()
+    } else {
+        evidence.console.iter().filter(|finding| !is_planted(finding)).collect()
+    };
     source
-        .iter()
-        .filter(|finding| {
-            !(is_planted(finding) && (is_plant_tag(finding.tag) || evidence.transcript.end.is_none()))
-        })
+        .into_iter()
         .map(|finding| FindingRecord {
             family: finding.family.clone(),
             title: finding.title.clone(),

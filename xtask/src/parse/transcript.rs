@@ -249,7 +249,7 @@ pub fn scan_console(splats: &Splats, console: &[u8]) -> Vec<Finding<u16>> {
 
 /// Whether a finding is the warning that the lab planted.
 pub fn is_planted(finding: &Finding<u16>) -> bool {
-    finding.title.contains("lkdtm")
+    finding.family == "warning" && finding.title.contains("lkdtm")
 }
 
 /// Whether a tag stands for the time of the planted warning.
