@@ -283,7 +283,8 @@ fn check_excerpt(evidence: &Evidence<'_>, judged: &JudgedCheck, check: &CheckRec
     lines
 }
 
-/// Findings of the log, without the planted one; of the console, where no log came to its end.
+/// Findings of the log, without the planted one, and what only the console could show after it; of
+/// the console alone, where no log came to its end.
 fn findings(evidence: &Evidence<'_>) -> Vec<FindingRecord> {
     let name = |tag: u16| {
         let sent = evidence.checks.iter().find(|check| match &check.state {
@@ -296,7 +297,11 @@ fn findings(evidence: &Evidence<'_>) -> Vec<FindingRecord> {
     let source: Vec<&Finding<u16>> = if evidence.transcript.end.is_some() {
         // One is planted; a second is the kernel's own.
         let planted = of_log.iter().position(|one| is_plant_tag(one.tag) && is_planted(one));
-        of_log.iter().enumerate().filter(|(at, _)| Some(*at) != planted).map(|(_, one)| one).collect()
+        let of_log = of_log.iter().enumerate().filter(|(at, _)| Some(*at) != planted).map(|(_, one)| one);
+        let of_log: Vec<_> = of_log.collect();
+        let late = after_plant(evidence.console).iter();
+        let late = late.filter(|one| !of_log.iter().any(|other| other.title == one.title));
+        of_log.iter().copied().chain(late).collect()
     } else {
         evidence.console.iter().filter(|finding| !is_planted(finding)).collect()
     };
@@ -309,6 +314,13 @@ fn findings(evidence: &Evidence<'_>) -> Vec<FindingRecord> {
             excerpt: finding.excerpt.clone(),
         })
         .collect()
+}
+
+/// What the console says after the planted warning: by then only init runs, so no program forged it,
+/// and the log has been sent.
+fn after_plant(console: &[Finding<u16>]) -> &[Finding<u16>] {
+    let planted = console.iter().rposition(is_planted);
+    planted.map_or(&[], |at| &console[at + 1..])
 }
 
 /// What the console says of a kernel in trouble; the planted warning is none.
