@@ -124,7 +124,9 @@ fn axis_cells(lab: &Lab, selection: &Selection) -> Result<Vec<Selected>, Fault> 
     let axes = Axes::named(lab, selection)?;
     let by_hand = if selection.series.is_empty() { PointNamed::ByDefault } else { PointNamed::ByHand };
     if selection.globs.is_empty() {
-        return Ok(axes.product(lab).map(|cell| Selected { cell, named: by_hand }).collect());
+        // A name given twice makes no cell twice.
+        let cells: BTreeSet<Cell> = axes.product(lab).collect();
+        return Ok(cells.into_iter().map(|cell| Selected { cell, named: by_hand }).collect());
     }
     let mut selected: Vec<Selected> = Vec::new();
     for glob in &selection.globs {
