@@ -140,8 +140,10 @@ fn axis_cells(lab: &Lab, selection: &Selection) -> Result<Vec<Selected>, Fault> 
             return Err(no_match(&format!("`{}` matches no cell", glob.escape_default())));
         }
         for cell in cells {
-            if !selected.iter().any(|other| other.cell == cell) {
-                selected.push(Selected { cell, named });
+            match selected.iter_mut().find(|other| other.cell == cell) {
+                Some(other) if named == PointNamed::ByHand => other.named = named,
+                Some(_) => {}
+                None => selected.push(Selected { cell, named }),
             }
         }
     }
