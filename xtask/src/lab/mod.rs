@@ -277,6 +277,15 @@ impl Lab {
     /// # Errors
     /// A usage fault for an unknown series or a circle of requirements.
     pub fn patches(&self, point: &series::Point) -> Result<Vec<&patch::Patch>, Fault> {
+        let applied = self.applied(point)?.into_iter();
+        Ok(applied.flat_map(|(series, applied)| series.patches.iter().take(applied)).collect())
+    }
+
+    /// The series that a point is made of, in the order of their patches, and how many of each.
+    ///
+    /// # Errors
+    /// A usage fault for an unknown series or a circle of requirements.
+    pub fn applied(&self, point: &series::Point) -> Result<Vec<(&Series, usize)>, Fault> {
         let mut stack: Vec<(&Series, usize)> = Vec::new();
         let mut series = self.series(&point.series)?;
         stack.push((series, point.applied));
@@ -287,11 +296,8 @@ impl Lab {
             }
             stack.push((series, series.patches.len()));
         }
-        Ok(stack
-            .into_iter()
-            .rev()
-            .flat_map(|(series, applied)| series.patches.iter().take(applied))
-            .collect())
+        stack.reverse();
+        Ok(stack)
     }
 
     /// A series by name.

@@ -109,8 +109,10 @@ impl Plan {
             return Ok(at);
         }
         let (mut wanted, optional) = lab.symbols(&id)?;
-        let series = lab.series(&cell.point.series)?;
-        for symbol in series.facts.symbol.iter().filter(|symbol| symbol.from <= cell.point.applied) {
+        let brought = lab.applied(&cell.point)?.into_iter().flat_map(|(series, applied)| {
+            series.facts.symbol.iter().filter(move |symbol| symbol.from <= applied)
+        });
+        for symbol in brought {
             // A variant that turns the symbol off means it.
             if wanted.value(&symbol.name) == "n" && !wanted.iter().any(|(name, _)| name == symbol.name) {
                 wanted.set(&symbol.name, &symbol.value);
@@ -151,10 +153,10 @@ fn scope_of(check: &Check) -> Scope {
 
 /// Whether the cell's series brings this check, at this point or, for a point named by hand, at all.
 fn is_of_series(lab: &Lab, selected: &Selected, check: &Check) -> Result<bool, Fault> {
-    let point = &selected.cell.point;
-    let series = lab.series(&point.series)?;
-    Ok(series.facts.check.iter().any(|brought| {
-        check.name.is_under(brought.name.as_str())
-            && (selected.named == PointNamed::ByHand || brought.from <= point.applied)
+    let by_hand = selected.named == PointNamed::ByHand;
+    Ok(lab.applied(&selected.cell.point)?.into_iter().any(|(series, applied)| {
+        let mut of_series =
+            series.facts.check.iter().filter(|brought| check.name.is_under(brought.name.as_str()));
+        of_series.any(|brought| by_hand || brought.from <= applied)
     }))
 }
