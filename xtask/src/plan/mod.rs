@@ -6,4 +6,6 @@
 pub mod cell;
 pub mod key;
 pub mod select;
+#[cfg(test)]
+mod test_lab;
 pub mod work;

@@ -304,3 +304,7 @@ fn take_shard(lab: &Lab, selected: Vec<Selected>, shard: Shard) -> Result<Vec<Se
     }
     Ok(part)
 }
+
+#[cfg(test)]
+#[path = "select_tests.rs"]
+mod tests;

@@ -160,3 +160,7 @@ fn is_of_series(lab: &Lab, selected: &Selected, check: &Check) -> Result<bool, F
         of_series.any(|brought| by_hand || brought.from <= applied)
     }))
 }
+
+#[cfg(test)]
+#[path = "work_tests.rs"]
+mod tests;
