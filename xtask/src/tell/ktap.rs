@@ -9,33 +9,35 @@ use crate::record::model::{CheckStatus, Outcome, Run};
 pub fn ktap(run: &Run) -> String {
     let mut text = format!("KTAP version 1\n1..{}\n", run.cells.len());
     for (number, cell) in run.cells.iter().enumerate() {
-        let _ = writeln!(text, "  KTAP version 1\n  1..{}", cell.checks.len());
+        if !cell.checks.is_empty() {
+            let _ = writeln!(text, "  KTAP version 1\n  1..{}", cell.checks.len());
+        }
         for (number, check) in cell.checks.iter().enumerate() {
             if !check.subs.is_empty() {
                 let _ = writeln!(text, "    KTAP version 1\n    1..{}", check.subs.len());
                 for (number, sub) in check.subs.iter().enumerate() {
                     let name = name(&sub.name());
-                    let _ = writeln!(text, "    {}", line(number, sub.status, &name, &sub.reason));
+                    text.push_str(&line("    ", number, sub.status, &name, &sub.reason));
                 }
             }
-            let _ = writeln!(text, "  {}", line(number, check.status, &name(&check.name), &check.reason));
+            text.push_str(&line("  ", number, check.status, &name(&check.name), &check.reason));
         }
         let status = if cell.outcome == Outcome::Pass { CheckStatus::Pass } else { CheckStatus::Fail };
-        let _ = writeln!(text, "{}", line(number, status, &name(&cell.id), &cell.reason));
+        text.push_str(&line("", number, status, &name(&cell.id), &cell.reason));
     }
     text
 }
 
-fn line(index: usize, status: CheckStatus, name: &str, reason: &str) -> String {
+fn line(indent: &str, index: usize, status: CheckStatus, name: &str, reason: &str) -> String {
     let reason = reason.lines().next().unwrap_or("");
     let number = index + 1;
     match status {
-        CheckStatus::Pass => format!("ok {number} {name}"),
+        CheckStatus::Pass => format!("{indent}ok {number} {name}\n"),
         CheckStatus::Skip | CheckStatus::Absent => {
-            format!("ok {number} {name} # SKIP {}: {reason}", status.word())
+            format!("{indent}ok {number} {name} # SKIP {}: {reason}\n", status.word())
         }
-        _ if reason.is_empty() => format!("not ok {number} {name}"),
-        _ => format!("# {reason}\nnot ok {number} {name}"),
+        _ if reason.is_empty() => format!("{indent}not ok {number} {name}\n"),
+        _ => format!("{indent}# {reason}\n{indent}not ok {number} {name}\n"),
     }
 }
 
