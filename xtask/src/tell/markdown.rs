@@ -15,7 +15,8 @@ pub fn markdown(run: &Run) -> String {
         }
     }
     let mut text = format!("### Kernel test lab: run {}\n\n", run.id);
-    let _ = writeln!(text, "| cell | outcome | {} |", names.join(" | "));
+    let row = |words: &[&str]| format!("| {} |\n", words.join(" | "));
+    text.push_str(&row(&[&["cell", "outcome"], names.as_slice()].concat()));
     let _ = writeln!(text, "|---|---|{}", "---|".repeat(names.len()));
     for cell in &run.cells {
         let checks: Vec<String> = names
@@ -26,7 +27,9 @@ pub fn markdown(run: &Run) -> String {
                 Some(check) => format!("**{}** {}", check.status.word(), check_counts(check)),
             })
             .collect();
-        let _ = writeln!(text, "| {} | {} | {} |", cell.id, cell.outcome.word(), checks.join(" | "));
+        let checks = checks.iter().map(String::as_str);
+        let words: Vec<&str> = [cell.id.as_str(), cell.outcome.word()].into_iter().chain(checks).collect();
+        text.push_str(&row(&words));
     }
     for cell in run.cells.iter().filter(|cell| cell.outcome != Outcome::Pass) {
         let _ = writeln!(text, "\n**{}** {}: {}", cell.id, cell.outcome.word(), cell.reason);
