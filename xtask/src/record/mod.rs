@@ -2,4 +2,6 @@
 //! The record of a run: `run.json`, and where it is kept.
 
 pub mod model;
+#[cfg(test)]
+pub mod sample;
 pub mod store;

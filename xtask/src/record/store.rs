@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use fs_err as fs;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::fault::Fault;
@@ -99,22 +100,29 @@ pub fn read(results: &Path, name: &str) -> Result<(PathBuf, Run)> {
             .into());
     };
     let path = folder.join("run.json");
-    let run: Run = serde_json::from_slice(&fs::read(&path)?)
-        .map_err(|error| Fault::usage(format!("{} is no record of this lab: {error}", path.display())))?;
-    if run.schema > SCHEMA {
-        return Err(Fault::usage(format!(
-            "{}: schema {} is newer than this lab's",
-            path.display(),
-            run.schema
-        ))
-        .into());
+    let bytes = fs::read(&path)?;
+    let no_record = |error| Fault::usage(format!("{} is no record of this lab: {error}", path.display()));
+    // First: what another schema has in its other fields is not known.
+    let SchemaOnly { schema } = serde_json::from_slice(&bytes).map_err(no_record)?;
+    if schema != SCHEMA {
+        let what = format!("{}: schema {schema} is not this lab's, which is {SCHEMA}", path.display());
+        return Err(Fault::usage(what).into());
     }
+    let run = serde_json::from_slice(&bytes).map_err(no_record)?;
     Ok((folder.clone(), run))
+}
+
+/// What is read of any record.
+#[derive(Deserialize)]
+struct SchemaOnly {
+    schema: u32,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::model::RunState;
+    use crate::record::sample;
     use std::time::Duration;
 
     #[test]
@@ -122,6 +130,53 @@ mod tests {
         let id = new_id(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
         assert!(id.starts_with("20231114T221320Z-"), "{id}");
         assert_eq!(id.len(), "20231114T221320Z-XXXX".len());
+    }
+
+    fn folder(results: &Path) -> RunFolder {
+        RunFolder::create(results, "20270101T000000Z-abcd").unwrap()
+    }
+
+    #[test]
+    fn a_run_comes_back_as_it_was_written_by_id_path_and_latest() {
+        let results = tempfile::tempdir().unwrap();
+        let folder = folder(results.path());
+        for state in [RunState::Running, RunState::Complete, RunState::Cancelled, RunState::Failed] {
+            let mut run = sample::run(vec![sample::passed(), sample::failed(), sample::let_down()]);
+            (run.state, run.ended) = (state, run.ended.filter(|_| state != RunState::Running));
+            folder.write(&run).unwrap();
+            for name in ["20270101T000000Z-abcd", LATEST, &folder.path().to_string_lossy()] {
+                assert_eq!(read(results.path(), name).unwrap().1, run, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_of_another_schema_is_refused_and_the_schema_named() {
+        let results = tempfile::tempdir().unwrap();
+        let folder = folder(results.path());
+        let good = serde_json::to_value(sample::run(vec![sample::passed()])).unwrap();
+        for schema in [0, SCHEMA + 1] {
+            let mut same = good.clone();
+            same["schema"] = schema.into();
+            for other in [same, serde_json::json!({ "schema": schema, "boxes": [] })] {
+                fs::write(folder.path().join("run.json"), other.to_string()).unwrap();
+                let error = read(results.path(), LATEST).unwrap_err();
+                assert_eq!(crate::fault::exit_code(&error), crate::fault::EXIT_USAGE);
+                let text = crate::fault::describe(&error);
+                assert!(text.contains(&format!("schema {schema}")), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_cut_short_is_refused() {
+        let results = tempfile::tempdir().unwrap();
+        let folder = folder(results.path());
+        let text = serde_json::to_string(&sample::run(vec![sample::failed()])).unwrap();
+        for length in [0, 1, text.len() / 2, text.len() - 1] {
+            fs::write(folder.path().join("run.json"), &text[..length]).unwrap();
+            assert!(read(results.path(), LATEST).is_err(), "{length}");
+        }
     }
 
     #[test]

@@ -34,3 +34,7 @@ pub fn print_error(text: &str) {
 pub fn print_error_bytes(bytes: &[u8]) {
     let _ = std::io::stderr().lock().write_all(bytes);
 }
+
+#[cfg(test)]
+#[path = "tell_tests.rs"]
+mod tests;
