@@ -118,6 +118,8 @@ pub struct Collector<'a> {
     parsers: Vec<Option<KtapParser>>,
     transcript: Transcript,
     log: KmsgReader,
+    /// The check of the record that the reader still holds.
+    log_tag: Option<u16>,
     scanner: Scanner<'a, u16>,
     frames: u64,
 }
@@ -148,6 +150,7 @@ impl<'a> Collector<'a> {
             },
             readings,
             log: KmsgReader::new(),
+            log_tag: None,
             scanner,
             frames: 0,
         }
@@ -170,7 +173,11 @@ impl<'a> Collector<'a> {
             }
             FrameType::Kmsg => {
                 let scanner = &mut self.scanner;
-                self.log.push(&frame.payload, |record| scan(scanner, &record, frame.check));
+                let mut tag = self.log_tag.replace(frame.check).unwrap_or(frame.check);
+                self.log.push(&frame.payload, |record| {
+                    scan(scanner, &record, tag);
+                    tag = frame.check;
+                });
             }
             FrameType::Plant => self.transcript.plant = Some(text().trim().to_owned()),
             FrameType::Fatal => self.transcript.fatal = Some(text().trim().to_owned()),
@@ -213,8 +220,8 @@ impl<'a> Collector<'a> {
         if let Some(error) = error {
             self.error(&error.to_string());
         }
-        let scanner = &mut self.scanner;
-        self.transcript.log = self.log.finish(|record| scan(scanner, &record, CHECK_NONE));
+        let (scanner, tag) = (&mut self.scanner, self.log_tag.unwrap_or(CHECK_NONE));
+        self.transcript.log = self.log.finish(|record| scan(scanner, &record, tag));
         self.transcript.findings = self.scanner.finish();
         for (check, parser) in self.transcript.checks.iter_mut().zip(self.parsers) {
             check.ktap = parser.map(KtapParser::finish);
