@@ -280,6 +280,16 @@ fn a_warning_fails_the_cell_whenever_it_comes() {
     two.is(Outcome::Fail, "during alpha (and 1 more)");
 }
 
+/// A record is known to be whole when the next one begins: that one may be of the next check's time.
+#[test]
+fn the_last_message_of_a_check_is_that_checks() {
+    let oom = Said::Log(0, vec!["Out of memory: Killed process 71 (alpha)".into()]);
+    good().before(Done, 0, oom).is(Outcome::Fail, "Out of memory during alpha");
+    let mut last = good();
+    last = last.before(End, CHECK_NONE, Said::Log(2, vec!["Out of memory: Killed process 71".into()]));
+    last.is(Outcome::Fail, "Out of memory during gamma");
+}
+
 #[test]
 fn more_than_one_warning_of_lkdtm_is_a_finding() {
     good().before(End, CHECK_NONE, Said::Log(CHECK_PLANT, planted())).is(Outcome::Fail, "lkdtm_WARNING");
@@ -293,7 +303,13 @@ fn an_oops_in_lkdtm_is_not_the_planted_warning() {
         "---[ end trace 0123456789abcdef ]---",
     ];
     let oops = Said::Log(CHECK_PLANT, oops.map(str::to_owned).to_vec());
-    good().before(End, CHECK_NONE, oops).is(Outcome::Fail, "NULL pointer dereference in lkdtm_do_action");
+    let title = "NULL pointer dereference in lkdtm_do_action";
+    good().before(End, CHECK_NONE, oops.clone()).is(Outcome::Fail, title);
+    let mut instead = good();
+    let at = instead.said.iter().position(|said| matches!(said, Said::Log(CHECK_PLANT, _))).unwrap();
+    instead.said[at] = oops;
+    instead.is(Outcome::Infra, "neither the kernel log nor the console");
+    assert!(instead.judged().findings[0].title.contains(title), "{:#?}", instead.judged());
 }
 
 #[test]
