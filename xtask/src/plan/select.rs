@@ -131,7 +131,8 @@ fn axis_cells(lab: &Lab, selection: &Selection) -> Result<Vec<Selected>, Fault> 
     let mut selected: Vec<Selected> = Vec::new();
     for glob in &selection.globs {
         let (cells, named) = if has_wildcard(glob) {
-            let named = if points_in(lab, glob).is_empty() { by_hand } else { PointNamed::ByHand };
+            let points = points_in(lab, &with_last_point(lab, glob));
+            let named = if points.is_empty() { by_hand } else { PointNamed::ByHand };
             (matching(lab, glob, &axes)?, named)
         } else {
             (vec![Cell::parse(lab, glob)?], PointNamed::ByHand)
