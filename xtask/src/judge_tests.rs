@@ -60,17 +60,16 @@ fn a_hello_that_is_missing_or_anothers_is_no_pass() {
 }
 
 #[test]
-fn an_init_that_gives_up_is_the_labs_trouble_before_and_after_its_hello() {
-    let words = "the job: no `go`\n";
-    let gives_up = |kind| {
+fn an_init_that_gives_up_blames_the_job_before_its_hello_and_the_kernel_after_it() {
+    let gives_up = |kind, words| {
         let mut guest = good().silent_from(kind, CHECK_NONE);
         guest.said.push(record(Fatal, CHECK_NONE, words));
         guest
     };
-    gives_up(End).is(Outcome::Infra, "init gave up: the job: no `go`");
-    gives_up(Hello).is(Outcome::Infra, "init gave up: the job: no `go`");
-    let fatal = record(Fatal, CHECK_NONE, words);
-    good().before(End, CHECK_NONE, fatal).is(Outcome::Infra, "init gave up");
+    gives_up(Hello, "the job: no `go`\n").is(Outcome::Infra, "init gave up: the job: no `go`");
+    let undead = "check 0: process 7 does not die\n";
+    gives_up(End, undead).is(Outcome::Crashed, "init gave up: check 0: process 7 does not die");
+    good().before(End, CHECK_NONE, record(Fatal, CHECK_NONE, undead)).is(Outcome::Crashed, "init gave up");
 }
 
 // --- the conversation
