@@ -17,9 +17,9 @@ pub struct Patch {
     pub subject: String,
     /// The message id, for a patch that came as a mail.
     pub message_id: Option<String>,
-    /// The whole text, mail headers included.
-    pub text: Vec<u8>,
-    /// SHA-256 of the part that changes files, in hex: what keys are made of.
+    /// The part that changes files, and nothing else: what is applied is what was checked.
+    pub diff: Vec<u8>,
+    /// SHA-256 of it without git's signature, in hex: what keys are made of.
     pub digest: String,
     /// The files it touches, in order.
     pub files: Vec<String>,
@@ -38,11 +38,11 @@ impl Patch {
         if text.len() > PATCH_BYTES_MAX {
             return refuse(format!("{} bytes are more than the {PATCH_BYTES_MAX} allowed", text.len()));
         }
-        let lossy = String::from_utf8_lossy(&text);
-        let Some(start) = diff_start(&lossy) else {
-            return refuse("no diff is in it (neither `diff --git` nor `--- ` lines)".into());
+        let Some(start) = diff_start(&text) else {
+            return refuse("no diff is in it (neither `diff --git` nor `--- a/` lines)".into());
         };
-        let diff = &lossy[start..];
+        let bytes = &text[start..];
+        let diff = &*String::from_utf8_lossy(bytes);
         let files = touched(diff);
         if files.is_empty() {
             return refuse("it names no file".into());
@@ -56,9 +56,9 @@ impl Patch {
                 target.escape_default()
             ));
         }
-        let (subject, message_id) = headers(&lossy[..start]);
-        let digest = hex(&Sha256::digest(strip_signature(diff).as_bytes()));
-        Ok(Self { file: file.to_owned(), subject, message_id, digest, files, text })
+        let (subject, message_id) = headers(&String::from_utf8_lossy(&text[..start]));
+        let digest = hex(&Sha256::digest(without_signature(bytes)));
+        Ok(Self { file: file.to_owned(), subject, message_id, digest, files, diff: bytes.to_vec() })
     }
 }
 
@@ -71,22 +71,34 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Where the diff begins, as a byte offset.
-fn diff_start(text: &str) -> Option<usize> {
-    let at_line = |mark: &str| {
-        if text.starts_with(mark) { Some(0) } else { text.find(&format!("\n{mark}")).map(|at| at + 1) }
+/// Where the diff begins, as a byte offset: at the first line that git would take for one.
+fn diff_start(text: &[u8]) -> Option<usize> {
+    let is_start = |line: &[u8]| {
+        [b"diff --git ".as_slice(), b"--- a/", b"--- /dev/null"].iter().any(|mark| line.starts_with(mark))
     };
-    at_line("diff --git ").or_else(|| at_line("--- a/")).or_else(|| at_line("--- /dev/null"))
+    let mut at = 0;
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        if is_start(line) {
+            return Some(at);
+        }
+        at += line.len();
+    }
+    None
 }
 
 /// `git format-patch` ends with a signature that holds git's version, and an mbox adds empty lines:
-/// neither changes anything.
-fn strip_signature(diff: &str) -> &str {
-    let diff = match diff.rfind("\n-- \n") {
-        Some(at) if diff.len() - at < 200 => &diff[..at],
-        _ => diff,
+/// neither changes what a patch does.
+fn without_signature(diff: &[u8]) -> &[u8] {
+    const MARK: &[u8] = b"\n-- \n";
+    let cut = match memchr::memmem::rfind(diff, MARK) {
+        Some(at) if diff.len() - at < 200 => at,
+        _ => diff.len(),
     };
-    diff.trim_end_matches('\n')
+    let mut end = cut;
+    while end > 0 && diff[end - 1] == b'\n' {
+        end -= 1;
+    }
+    &diff[..end]
 }
 
 /// The paths that the diff names, without their `a/` and `b/`, first mention first.

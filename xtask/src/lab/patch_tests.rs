@@ -82,3 +82,19 @@ fn what_is_no_patch_says_so() {
     let junk: Vec<u8> = (0..4096_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     assert!(Patch::parse("p", junk).is_err());
 }
+
+#[test]
+fn what_is_applied_is_what_was_checked() {
+    // git would take both for diffs: the path of the second must be seen too.
+    let hidden = GOOD.replace("Why.", "--- a/../evil\n+++ b/../evil\n@@ -1 +1 @@\n-a\n+b");
+    assert!(Patch::parse("p", hidden.into()).is_err());
+    let patch = Patch::parse("p", GOOD.into()).unwrap();
+    assert!(patch.diff.starts_with(b"diff --git ") && !String::from_utf8_lossy(&patch.diff).contains("Why."));
+}
+
+#[test]
+fn bytes_that_are_no_text_make_another_patch() {
+    let with = |byte: u8| [GOOD.replace(" c\n-- ", " c").as_bytes(), &[byte], b"\n"].concat();
+    let (a, b) = (Patch::parse("a", with(0xfe)).unwrap(), Patch::parse("b", with(0xff)).unwrap());
+    assert_ne!(a.digest, b.digest);
+}

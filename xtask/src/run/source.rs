@@ -103,7 +103,7 @@ fn apply(
     git.run_with(&["read-tree", &imported.tree], Some(&index), None, b"")?;
     for (number, patch) in patches.iter().enumerate() {
         let file = scratch.path().join("patch");
-        fs::write(&file, &patch.text)?;
+        fs::write(&file, &patch.diff)?;
         let file = file.to_string_lossy().into_owned();
         let apply = ["apply", "--cached", "--whitespace=nowarn", "-p1", &file];
         let captured = git.try_with(&apply, Some(&index), None, b"")?;
@@ -120,7 +120,7 @@ fn failure(patch: &Patch, number: usize, of: usize, said: &str, scratch: &str) -
     let place = words.iter().find_map(|line| line.strip_prefix("error: patch failed: "));
     let place = place.and_then(|place| place.rsplit_once(':'));
     let hunk = match place {
-        Some((file, line)) => match hunk_number(&String::from_utf8_lossy(&patch.text), file, line) {
+        Some((file, line)) => match hunk_number(&String::from_utf8_lossy(&patch.diff), file, line) {
             Some((hunk, hunks)) => format!("hunk {hunk} of {hunks} in {file}, at line {line},"),
             None => format!("the hunk at line {line} of {file}"),
         },
