@@ -76,6 +76,13 @@ impl Fault {
         self
     }
 
+    /// The same, with the place where it came up in front.
+    #[must_use]
+    pub fn within(mut self, place: &str) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+
     /// The kind, for the exit code.
     pub fn kind(&self) -> FaultKind {
         self.kind

@@ -125,7 +125,7 @@ impl Guest {
     fn check(&mut self, index: u16, program: &str) -> std::io::Result<Option<ExitCode>> {
         self.port.send(START, index, format!("{program}\n").as_bytes())?;
         let output = match program.rsplit('/').next().unwrap_or(program) {
-            "cache_dump" => self.dumps()?,
+            "seccomp_cache.dump" => self.dumps()?,
             _ => match self.scenario.as_str() {
                 "failing" => FAILING,
                 "skipping" => SKIPPING,

@@ -11,7 +11,7 @@ use crate::cli::{CleanArgs, Cli};
 use crate::cmd::session::Session;
 use crate::fault::{self, Fault};
 use crate::record::store::LATEST;
-use crate::run::cache::Kind;
+use crate::run::cache::{Kind, use_file};
 use crate::run::git::Git;
 use crate::sys::lock;
 use crate::tell;
@@ -25,6 +25,7 @@ pub fn run(cli: &Cli, args: &CleanArgs) -> Result<u8> {
     let session = Session::open(cli)?;
     let cache = session.cache_dir();
     let mut told = String::new();
+    let _alone = alone(cache, args)?;
     if args.all {
         told.push_str(&remove_cache(cache)?);
     } else {
@@ -41,6 +42,21 @@ pub fn run(cli: &Cli, args: &CleanArgs) -> Result<u8> {
     told.push_str(&sizes(cache, &session.results));
     tell::print(&told);
     Ok(fault::EXIT_OK)
+}
+
+/// Nothing is removed from a cache that another lab uses.
+fn alone(cache: &Path, args: &CleanArgs) -> Result<Option<std::fs::File>> {
+    let removes = args.all || args.tree.is_some() || args.older_than.is_some();
+    if !removes || !cache.join("CACHEDIR.TAG").is_file() {
+        return Ok(None);
+    }
+    let file = use_file(cache)?;
+    if file.try_lock().is_err() {
+        return Err(Fault::infra(format!("another lab uses the cache {}", cache.display()))
+            .help("try again when it has ended")
+            .into());
+    }
+    Ok(Some(file))
 }
 
 /// Only a folder that carries our tag is removed as a whole.
@@ -104,7 +120,7 @@ fn remove_old_objects(cache: &Path, span: Duration) -> Result<String> {
     let mut removed = 0;
     for kind in Kind::ALL {
         for folder in folders(&cache.join("objects").join(kind.folder())) {
-            let used = fs::metadata(folder.join("digests.json")).and_then(|metadata| metadata.accessed());
+            let used = fs::metadata(folder.join("digests.json")).and_then(|metadata| metadata.modified());
             if used.map_or(true, |used| used < before) {
                 fs::remove_dir_all(&folder)?;
                 removed += 1;

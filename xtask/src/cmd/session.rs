@@ -48,11 +48,7 @@ impl Session {
             Some(given) => std::path::absolute(given).context("finding the results folder")?,
             None => root.join("results"),
         };
-        Ok(Self {
-            lab: Lab::read(&root)?,
-            results,
-            cache_dir: Cache::default_root(cli.cache_dir.as_deref())?,
-        })
+        Ok(Self { lab: read_lab(&root)?, results, cache_dir: Cache::default_root(cli.cache_dir.as_deref())? })
     }
 
     /// Opens the cache, which is made if it is not there.
@@ -77,6 +73,14 @@ impl Session {
         for value in trees {
             match parse_ad_hoc(value)? {
                 Some(tree) => {
+                    if self.lab.trees.contains_key(&tree.name) {
+                        return Err(Fault::usage(format!(
+                            "`--tree {value}`: there is a tree `{}` already",
+                            tree.name
+                        ))
+                        .help("give it a name of its own: --tree NAME=path:DIR")
+                        .into());
+                    }
                     named.trees.push(tree.name.to_string());
                     self.lab.trees.insert(tree.name.clone(), tree);
                 }
@@ -118,6 +122,14 @@ impl Session {
         if self.lab.series.contains_key(&series.name) {
             series.name = SeriesName::parse(&format!("{}-given", series.name))?;
         }
+        if self.lab.series.contains_key(&series.name) {
+            return Err(Fault::usage(format!(
+                "`--series {value}`: there is a series `{}` already",
+                series.name
+            ))
+            .help("a series is named after its file: give the file another name")
+            .into());
+        }
         let point: Point = match applied {
             Some(applied) => series.point(applied)?,
             None => series.last_point(),
@@ -125,6 +137,12 @@ impl Session {
         self.lab.series.insert(series.name.clone(), series);
         Ok(point.to_string())
     }
+}
+
+fn read_lab(root: &Path) -> Result<Lab> {
+    let lab = Lab::read(root)?;
+    crate::plan::select::check_matrices(&lab)?;
+    Ok(lab)
 }
 
 /// The lab's checkout: where the binary was built, or above the current folder.
@@ -157,7 +175,7 @@ pub fn host_packages(install: bool, tell: &mut dyn FnMut(&str)) -> Result<()> {
     let names: Vec<&str> = missing.iter().map(|need| need.package).collect();
     tell(&format!("installing {}", names.join(", ")));
     let log = std::env::temp_dir().join(format!("seccomp-lab-install-{}.log", std::process::id()));
-    host::install(&missing, &log, &mut |_| {})?;
+    host::install(&missing, &log)?;
     // There is none where nothing was said.
     let _ = fs::remove_file(&log);
     tell(&format!("installed {}", names.join(", ")));

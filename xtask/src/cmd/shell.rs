@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use console::Style;
-use fs_err as fs;
 
 use crate::cli::{Cli, ShellArgs};
 use crate::cmd::session::{Session, describe_host, host_packages};
@@ -18,6 +17,7 @@ use crate::parse::transcript::{Collector, Ended, Reading};
 use crate::plan::select::Selection;
 use crate::plan::work::Plan;
 use crate::run::apt;
+use crate::run::artifact::read_end;
 use crate::run::compiler::Toolchain;
 use crate::run::context::Context;
 use crate::run::event::Event;
@@ -142,6 +142,11 @@ fn one_command(context: &Context<'_>, boot: &Boot, words: &[String]) -> Result<u
         [script] => arguments.push(script.clone()),
         words => arguments.extend(["exec \"$0\" \"$@\"".to_owned()].into_iter().chain(words.iter().cloned())),
     }
+    if words.iter().any(|word| word.contains('\n')) {
+        return Err(Fault::usage("a command cannot hold a line break")
+            .help("separate commands with `;`")
+            .into());
+    }
     let deadline = context.options.deadline.unwrap_or(COMMAND_DEADLINE);
     let check = JobCheck { arguments, deadline, input: Vec::new() };
     let job = Job { nonce: "0".repeat(32), checks: vec![check] };
@@ -169,7 +174,7 @@ fn one_command(context: &Context<'_>, boot: &Boot, words: &[String]) -> Result<u
         Some(Ended::Signal(signal)) => Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
         Some(Ended::Deadline | Ended::NotStarted(_)) | None => {
             crate::sys::interrupt::check()?;
-            let console = fs::read(context.folder.join("console.log")).unwrap_or_default();
+            let console = read_end(&context.folder.join("console.log"))?;
             let tail = String::from_utf8_lossy(&console).into_owned();
             let tail = crate::sys::process::tail(&tail, 2000).to_owned();
             tell::print_error(&format!(

@@ -185,6 +185,9 @@ impl Lab {
             }
         }
         for series in self.series.values() {
+            if let Some(tree) = &series.facts.tree {
+                self.tree(tree).with_context(|| format!("in kernel-patches/{}/series.toml", series.name))?;
+            }
             for check in &series.facts.check {
                 self.checks_under(check.name.as_str())
                     .with_context(|| format!("in kernel-patches/{}/series.toml", series.name))?;

@@ -202,6 +202,8 @@ fn unsafe_symlink(diff: &str) -> Option<String> {
             path = git_header_paths(rest).pop().unwrap_or_default();
         } else if line.ends_with("mode 120000") || line.starts_with("index ") && line.ends_with(" 120000") {
             is_link = true;
+        } else if is_link && line == "GIT binary patch" {
+            return Some("a target that cannot be read".to_owned());
         } else if is_link && line.starts_with('+') && !line.starts_with("+++ ") {
             let target = &line[1..];
             let depth = path.matches('/').count();

@@ -90,6 +90,24 @@ pub fn select(lab: &Lab, selection: &Selection) -> Result<Vec<Selected>, Fault> 
     }
 }
 
+/// Whether every cell of every matrix is one that the lab knows.
+///
+/// # Errors
+/// A usage fault that names the matrix.
+pub fn check_matrices(lab: &Lab) -> Result<(), Fault> {
+    for (name, matrix) in &lab.matrices {
+        let place = format!("configs/lab.toml, [matrix.{name}]");
+        for entry in &matrix.cells {
+            if !has_wildcard(entry) {
+                Cell::parse(lab, entry).map_err(|error| error.within(&place))?;
+            } else if matching(lab, entry, &Axes::defaults(lab)?)?.is_empty() {
+                return Err(Fault::usage(format!("{place}: `{entry}` matches no cell")));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The cells of a matrix, narrowed by the axes and globs that were given.
 fn matrix_cells(lab: &Lab, name: &str, selection: &Selection) -> Result<Vec<Selected>, Fault> {
     let unknown_matrix = || unknown("matrix", name, lab.matrices.keys().map(MatrixName::as_str));

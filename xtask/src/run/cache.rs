@@ -5,7 +5,9 @@
 //! object whose digests do not fit is removed and made again: a damaged one is never used.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use fs_err as fs;
@@ -52,6 +54,8 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: PathBuf,
+    /// Says to `clean` that the cache is in use.
+    _in_use: Arc<File>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -84,13 +88,16 @@ impl Cache {
                 let text = b"Signature: 8a477f597d28d172789f06886806bc55\n# Made by seccomp-lab; see `cargo xtask clean`.\n";
                 write_atomically(&tag, text)?;
             }
+            remove_leftovers(&root.join("tmp"));
             for folder in ["tmp", "requests", "downloads", "trees", "work", "objects"] {
                 fs::create_dir_all(root.join(folder))?;
             }
             Ok(())
         };
         make().with_context(|| format!("opening the cache {}", root.display()))?;
-        Ok(Self { root })
+        let in_use = use_file(&root)?;
+        in_use.lock_shared().with_context(|| format!("locking the cache {}", root.display()))?;
+        Ok(Self { root, _in_use: Arc::new(in_use) })
     }
 
     /// `--cache-dir`, else `LAB_CACHE_DIR`, else the XDG cache directory.
@@ -153,7 +160,15 @@ impl Cache {
             return Ok(Found::Nothing);
         }
         match verify(&folder) {
-            Ok(()) => Ok(Found::Whole(folder)),
+            Ok(()) => {
+                // When it was last used, for `clean`; it is as good without.
+                let now = std::fs::FileTimes::new().set_modified(std::time::SystemTime::now());
+                let _ = File::options()
+                    .write(true)
+                    .open(folder.join(DIGESTS))
+                    .and_then(|file| file.set_times(now));
+                Ok(Found::Whole(folder))
+            }
             Err(why) => {
                 let doomed = self.temporary()?;
                 // By rename first: another lab may be reading it.
@@ -202,6 +217,29 @@ impl Cache {
     pub fn keep_answer<T: Serialize>(&self, request: &Key, answer: &T) -> Result<()> {
         let bytes = serde_json::to_vec_pretty(answer).context("writing an answer as JSON")?;
         write_atomically(&self.root.join("requests").join(request.as_str()), &bytes)
+    }
+}
+
+/// The file that says whether a lab uses the cache: shared by those that do, alone for `clean`.
+///
+/// # Errors
+/// If it cannot be opened.
+pub fn use_file(root: &Path) -> Result<File> {
+    let path = root.join("in-use");
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+    file.with_context(|| format!("opening {}", path.display()))
+}
+
+/// Removes temporary folders whose lab is gone: their names begin with its process number.
+fn remove_leftovers(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    for entry in entries {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let pid = name.split('-').next().and_then(|pid| pid.parse::<u32>().ok());
+        if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            // What cannot be removed now only takes space.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 

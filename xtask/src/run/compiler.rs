@@ -16,6 +16,8 @@ pub struct Toolchain {
     pub linker: String,
     /// First line of `make --version`.
     pub make: String,
+    /// Digests of the C libraries that guest programs are linked with, 64 and 32 bits.
+    pub libc: String,
 }
 
 impl Toolchain {
@@ -24,12 +26,32 @@ impl Toolchain {
     /// # Errors
     /// An infra fault if one is missing.
     pub fn ask() -> Result<Self> {
-        Ok(Self { compiler: first_line("gcc")?, linker: first_line("ld")?, make: first_line("make")? })
+        let (compiler, linker, make) = (first_line("gcc")?, first_line("ld")?, first_line("make")?);
+        let libc = format!("{} {}", libc_digest("-m64")?, libc_digest("-m32")?);
+        Ok(Self { compiler, linker, make, libc })
     }
 
-    /// Everything of it that decides bytes.
+    /// Everything that decides the bytes of a static program.
+    pub fn program_identity(&self) -> String {
+        format!("{}\nlibc {}", self.identity(), self.libc)
+    }
+
+    /// Everything of it that decides the bytes of a kernel.
     pub fn identity(&self) -> String {
         format!("{}\n{}\n{}", self.compiler, self.linker, self.make)
+    }
+}
+
+/// The digest of the static C library; empty where there is none, and nothing will link.
+fn libc_digest(bits: &str) -> Result<String> {
+    let mut asking = command("gcc");
+    asking.args([bits, "-print-file-name=libc.a"]);
+    let said = capture(asking, "finding libc.a", Duration::from_secs(20), b"")?.text();
+    let path = std::path::Path::new(said.trim());
+    if path.is_absolute() && path.is_file() {
+        crate::run::cache::file_digest(path)
+    } else {
+        Ok(String::new())
     }
 }
 

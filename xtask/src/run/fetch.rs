@@ -11,7 +11,7 @@ use crate::lab::tree::kernel_directory;
 use crate::run::apt::{self, Apt, Package};
 use crate::run::cache::file_digest;
 use crate::run::context::Context;
-use crate::sys::process::{Exit, capture, command, tail};
+use crate::sys::process::{Captured, Exit, capture, command, tail};
 
 /// What a Debian source package turned out to be.
 pub struct Unpacked {
@@ -101,10 +101,13 @@ fn download(context: &Context<'_>, url: &str, sha256: &str) -> Result<PathBuf> {
         return Ok(target);
     }
     let part = target.with_extension("part");
-    let mut curl = command("curl");
-    curl.args(["--fail", "--location", "--silent", "--show-error", "--retry", "3", "--continue-at", "-"]);
-    curl.arg("--output").arg(&part).arg("--").arg(url);
-    let captured = capture(curl, "curl", context.lab.deadlines.fetch, b"")?;
+    let was_begun = part.exists();
+    let mut captured = curl(context, url, &part)?;
+    if was_begun && matches!(captured.exit, Exit::Code(code) if code != 0) {
+        // The server may not go on where an earlier download stopped: from the beginning, once.
+        fs::remove_file(&part)?;
+        captured = curl(context, url, &part)?;
+    }
     match captured.exit {
         Exit::Code(0) => {
             fs::rename(&part, &target)?;
@@ -115,6 +118,13 @@ fn download(context: &Context<'_>, url: &str, sha256: &str) -> Result<PathBuf> {
             .help("is the network there? what was downloaded is kept, and the next run goes on from it")
             .into()),
     }
+}
+
+fn curl(context: &Context<'_>, url: &str, part: &Path) -> Result<Captured> {
+    let mut curl = command("curl");
+    curl.args(["--fail", "--location", "--silent", "--show-error", "--retry", "3", "--continue-at", "-"]);
+    curl.arg("--output").arg(part).arg("--").arg(url);
+    capture(curl, "curl", context.lab.deadlines.fetch, b"")
 }
 
 /// Unpacks a tarball and finds the top of the kernel source in it.

@@ -22,6 +22,7 @@ pub struct Git {
 /// git without a repository of its own.
 pub fn bare_command() -> Command {
     let mut git = command("git");
+    git.args(["-c", "core.attributesFile=/dev/null", "-c", "core.excludesFile=/dev/null"]);
     git.env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_ATTR_NOSYSTEM", "1")

@@ -90,7 +90,7 @@ pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -
     let files = Files::new(context, &ready.work.cell.slug());
     let sent = ready.sent();
     let programs: Vec<Program> = sent.iter().map(|(_, program)| (*program).clone()).collect();
-    let image = image(context, &ready.init, &unique(programs), None)?;
+    let image = image(context, &ready.init, &programs, None)?;
     let mut boot = ready.boot(context, &image, files.path("console.log"))?;
     let chosen = kvm::choose(context, host, &boot)?;
     boot.accel = chosen.accel;
@@ -223,12 +223,6 @@ fn nonce() -> Result<String> {
     let mut bytes = [0_u8; 16];
     fs::File::open("/dev/urandom")?.read_exact(&mut bytes).context("reading /dev/urandom")?;
     Ok(crate::lab::patch::hex(&bytes))
-}
-
-fn unique(mut programs: Vec<Program>) -> Vec<Program> {
-    programs.sort_by(|a, b| a.name.cmp(&b.name));
-    programs.dedup_by(|a, b| a.name == b.name);
-    programs
 }
 
 fn keys(ready: &Ready, image: &Image, boot: &Boot, job: &Job) -> Keys {

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The tree's headers for user space: what its selftests are compiled against.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::fault::Fault;
 use crate::plan::key::{Key, KeyBuilder};
 use crate::run::cache::{Found, Kind};
 use crate::run::config::parallelism;
 use crate::run::context::Context;
 use crate::run::source::Source;
 use crate::run::worktree;
-use crate::sys::process::{command, logged};
+use crate::sys::process::{command, is_host_trouble, logged};
 use anyhow::Result;
+use fs_err as fs;
 
 /// Installed headers, and their key.
 pub struct Headers {
@@ -45,11 +47,20 @@ pub fn headers(context: &Context<'_>, source: &Source) -> Result<Result<Headers,
     make.arg(output("INSTALL_HDR_PATH=", made.path())).arg("headers_install");
     let log = context.folder.join("headers.log");
     let exit = logged(make, "make headers_install", context.lab.deadlines.build, &log, &mut |_| {})?;
+    if is_host_trouble(exit, &tail_of(&log)) {
+        let what = format!("make headers_install: {exit}; see {}", log.display());
+        return Err(Fault::infra(what).into());
+    }
     if !exit.is_success() {
         return Ok(Err(format!("make headers_install: {exit}; see {}", log.display())));
     }
     let folder = context.cache.store(Kind::Headers, &key, made)?;
     Ok(Ok(Headers { include: folder.join("include"), key }))
+}
+
+fn tail_of(log: &Path) -> String {
+    let bytes = fs::read(log).unwrap_or_default();
+    String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(8 << 10)..]).into_owned()
 }
 
 /// The parts of a tree that its user-space headers are made of.

@@ -19,6 +19,7 @@ use crate::run::event::{Cached, Event, Step};
 use crate::run::fetch;
 use crate::run::git::{Git, bare_command};
 use crate::run::worktree::WorkFolder;
+use crate::sys::lock::Lock;
 use crate::sys::process::{capture, quote};
 
 /// What the cache has of one tree, beside the objects in the repository that all trees share.
@@ -128,11 +129,28 @@ fn bring_once(
         WorkFolder::of_family(context, &family).adopt(context, &top, &folder.index())?;
     }
     // What git can reach from no name it may clear away.
+    let _repository = repository_lock(context)?;
     git.run(&["update-ref", &format!("refs/lab/{}", folder.slug), &brought.tree])?;
     let state = State { version: brought.version, tree: brought.tree, family };
     let text = serde_json::to_vec_pretty(&state).context("writing a tree's state")?;
     write_atomically(&folder.state(), &text)?;
     Ok((state, Cached::No))
+}
+
+/// Keeps other labs from writing names and shallow marks of the repository, and clears away the
+/// lock files that git has left there where it was killed.
+fn repository_lock(context: &Context<'_>) -> Result<Lock> {
+    let repository = context.cache.root().join("repo.git");
+    let lock = context.lock(&context.cache.root().join("repo.lock"), "the repository")?;
+    let mut stale = vec![repository.join("shallow.lock"), repository.join("packed-refs.lock")];
+    for folder in ["refs/lab", "refs/lab-fetched"] {
+        let entries = std::fs::read_dir(repository.join(folder)).into_iter().flatten().filter_map(Result::ok);
+        stale.extend(
+            entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "lock")),
+        );
+    }
+    stale.iter().try_for_each(|path| remove_if_there(path))?;
+    Ok(lock)
 }
 
 fn no_kernel(tree: &Tree, mark: &str) -> Fault {
@@ -202,8 +220,10 @@ fn fetch_git(
     // A name of its own: all trees share the repository, and FETCH_HEAD with it.
     let fetched = format!("refs/lab-fetched/{}", folder.slug);
     let refspec = format!("+{revision}:{fetched}");
+    let lock = repository_lock(context)?;
     git.args(["fetch", "--quiet", "--no-tags", "--depth=1", "--end-of-options", repository, &refspec]);
     let captured = capture(git, "git fetch", context.lab.deadlines.fetch, b"")?;
+    drop(lock);
     if !captured.exit.is_success() {
         crate::sys::interrupt::check()?;
         return Err(Fault::infra(format!(
@@ -227,16 +247,15 @@ fn add_directory(folder: &TreeFolder, directory: &Path) -> Result<Brought> {
         Some(found) => found,
         None => (plain_files(directory)?, "not under git".to_owned()),
     };
-    // A fresh list each time, but the old index: what has the same stat is not read again.
+    // The old index: what has the same stat is not read again. What is no longer listed goes first,
+    // since a file may have become a folder.
     let known = folder.git.try_with(&["ls-files", "-z"], Some(&index), Some(directory), b"")?;
-    let mut input = paths;
-    input.extend_from_slice(&known.stdout);
-    let update = ["update-index", "-z", "--add", "--remove", "--stdin"];
+    drop_unlisted(folder, &index, directory, &paths, &known.stdout)?;
+    let update = ["update-index", "-z", "--add", "--remove", "--replace", "--stdin"];
     folder
         .git
-        .run_with(&update, Some(&index), Some(directory), &input)
+        .run_with(&update, Some(&index), Some(directory), &paths)
         .with_context(|| format!("importing {}", directory.display()))?;
-    drop_unlisted(folder, &index, directory, &input[..input.len() - known.stdout.len()], &known.stdout)?;
     Ok(Brought { version, tree: write_tree(folder)?, unpacked: None })
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Kernels: found by key, or built.
 
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -13,7 +14,7 @@ use crate::lab::kernel::KernelConfig;
 use crate::parse::make::{self as build_log, BuildFailure};
 use crate::plan::key::{Key, KeyBuilder};
 use crate::plan::work::KernelWork;
-use crate::run::cache::{Found, Kind};
+use crate::run::cache::{Found, Kind, file_digest};
 use crate::run::compiler;
 use crate::run::config::{self, BuildFolder, Configured};
 use crate::run::context::{Context, StepTimer};
@@ -59,9 +60,12 @@ impl Kernel {
 /// A usage fault for what QEMU cannot boot directly.
 pub fn given(file: &Path) -> Result<Kernel> {
     let usage = |what: String| Fault::usage(format!("--kernel {}: {what}", file.display()));
-    let bytes = fs::read(file).map_err(|error| usage(error.to_string()))?;
-    let is_elf = bytes.starts_with(b"\x7fELF");
-    let is_bzimage = bytes.get(0x202..0x206) == Some(b"HdrS");
+    // A vmlinux with debug information has hundreds of MB: only its head is looked at.
+    let mut head = Vec::new();
+    let opened = std::fs::File::open(file).map_err(|error| usage(error.to_string()))?;
+    opened.take(1024).read_to_end(&mut head).map_err(|error| usage(error.to_string()))?;
+    let is_elf = head.starts_with(b"\x7fELF");
+    let is_bzimage = head.get(0x202..0x206) == Some(b"HdrS");
     if !is_elf && !is_bzimage {
         return Err(usage("it is neither a vmlinux nor a bzImage".into())
             .help("give the vmlinux at the top of a build directory")
@@ -69,7 +73,7 @@ pub fn given(file: &Path) -> Result<Kernel> {
     }
     let config = file.with_file_name(".config");
     let symbols = fs::read_to_string(&config).ok().map(|text| Symbols::parse_config(&text));
-    let key = KeyBuilder::new("given kernel").part("bytes", &bytes).finish();
+    let key = KeyBuilder::new("given kernel").part("digest", file_digest(file)?).finish();
     Ok(Kernel {
         request: key.clone(),
         key,
@@ -123,10 +127,14 @@ pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject:
     worktree::check_out(context, source)?;
     fs::create_dir_all(&folder.path)?;
     recover(context, &folder, subject)?;
+    // From here on make writes; where it is killed, the mark stays.
+    let mark = folder.making_mark();
+    fs::write(&mark, subject)?;
     let log = context.folder.join(format!("build-{}.log", crate::plan::cell::slug(subject)));
     let (text, symbols) = match config::configure(context, source, &folder, work, &log)? {
         Configured::Config { text, symbols } => (text, symbols),
         Configured::Missing(missing) => {
+            fs::remove_file(&mark)?;
             let reason = config::missing_reason(&missing);
             let excerpt =
                 missing.iter().map(|one| format!("CONFIG_{}={} -> {}", one.symbol, one.wanted, one.got));
@@ -134,7 +142,10 @@ pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject:
             context.done(timer, reason.clone(), Cached::No);
             return Ok(Built::Failed { reason, excerpt, log });
         }
-        Configured::MakeFailed(exit) => return failed(context, timer, exit, log),
+        Configured::MakeFailed(exit) => {
+            unmark(&mark, exit)?;
+            return failed(context, timer, exit, log);
+        }
     };
     let key = KeyBuilder::new("kernel")
         .part("tree", &source.kernel_tree)
@@ -143,10 +154,12 @@ pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject:
         .parts("make", &config.make)
         .finish();
     if let Some(kernel) = stored(context, &request, &key, &toolchain)? {
+        fs::remove_file(&mark)?;
         context.cache.keep_answer(&request, &Answer { kernel: key })?;
         return Ok(found(context, timer, kernel));
     }
     let exit = make_vmlinux(context, &folder, config, subject, &log)?;
+    unmark(&mark, exit)?;
     if !exit.is_success() {
         return failed(context, timer, exit, log);
     }
@@ -227,6 +240,14 @@ fn recover(context: &Context<'_>, folder: &BuildFolder, subject: &str) -> Result
     Ok(())
 }
 
+/// Takes the mark away, unless make was killed, by whom ever: half an object may be left.
+fn unmark(mark: &Path, exit: Exit) -> Result<()> {
+    if matches!(exit, Exit::Code(_)) {
+        fs::remove_file(mark)?;
+    }
+    Ok(())
+}
+
 fn make_vmlinux(
     context: &Context<'_>,
     folder: &BuildFolder,
@@ -235,8 +256,6 @@ fn make_vmlinux(
     log: &Path,
 ) -> Result<Exit> {
     let _slot = context.slot("build a kernel", 1)?;
-    let mark = folder.making_mark();
-    fs::write(&mark, subject)?;
     let count_file = folder.beside("objects");
     let expected =
         fs::read_to_string(&count_file).ok().and_then(|text| text.parse().ok()).unwrap_or(OBJECTS_GUESS);
@@ -253,10 +272,6 @@ fn make_vmlinux(
             });
         }
     })?;
-    // A make that was killed, by whom ever, may have left half an object behind.
-    if matches!(exit, Exit::Code(_)) {
-        fs::remove_file(&mark)?;
-    }
     // The bar of the next full build; an incremental one says nothing about that.
     if exit.is_success() && objects > expected / 2 {
         fs::write(&count_file, objects.to_string())?;
@@ -281,9 +296,22 @@ fn store(
 /// Reads from the log why a build failed: the tree's fault is a verdict, the host's an error.
 fn failed(context: &Context<'_>, timer: StepTimer, exit: Exit, log: PathBuf) -> Result<Built> {
     let mut reader = build_log::BuildLog::new().context("preparing to read a build log")?;
-    let text = fs::read(&log)?;
-    reader.push(&text);
+    let mut excerpt = Vec::new();
+    for line in std::io::BufReader::new(fs::File::open(&log)?).split(b'\n') {
+        let mut line = line?;
+        line.push(b'\n');
+        reader.push(&line);
+        let text = String::from_utf8_lossy(&line);
+        if excerpt.len() < 15 && ["error", "Error", "***"].iter().any(|word| text.contains(word)) {
+            excerpt.push(text.trim_end().to_owned());
+        }
+    }
     let report = reader.finish();
+    if let Exit::Signal(signal) = exit {
+        return Err(Fault::infra(format!("make was killed by signal {signal}"))
+            .help(format!("see {}; is there memory enough?", log.display()))
+            .into());
+    }
     if exit == Exit::Deadline {
         let reason = format!("make was killed at its deadline; see {}", log.display());
         context.done(timer, reason.clone(), Cached::No);
@@ -298,12 +326,6 @@ fn failed(context: &Context<'_>, timer: StepTimer, exit: Exit, log: PathBuf) -> 
         Some(failure) => failure.to_string(),
         None => format!("make ended with {exit}, and its log shows no error"),
     };
-    let excerpt = String::from_utf8_lossy(&text)
-        .lines()
-        .filter(|line| line.contains("error") || line.contains("Error") || line.contains("***"))
-        .take(15)
-        .map(str::to_owned)
-        .collect();
     context.done(timer, reason.clone(), Cached::No);
     Ok(Built::Failed { reason, excerpt, log })
 }

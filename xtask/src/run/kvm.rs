@@ -28,10 +28,15 @@ pub struct Chosen {
     pub reason: String,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Answer {
-    /// Empty where KVM works.
-    trouble: String,
+/// What a probe found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Answer {
+    /// A guest booted under KVM.
+    Works,
+    /// It did not, and did under emulation.
+    Trouble(String),
+    /// It booted under neither: that is the kernel's fault, and says nothing of KVM.
+    Unknown,
 }
 
 /// Chooses the accelerator for a boot; the boot itself serves as the probe.
@@ -43,9 +48,13 @@ pub fn choose(context: &Context<'_>, host: &Host, boot: &Boot) -> Result<Chosen>
     match context.options.accel {
         AccelChoice::Tcg => Ok(tcg("--accel tcg".into())),
         choice => match trouble(context, host, boot)? {
-            None => Ok(Chosen { accel: Accel::Kvm, reason: "a guest booted under KVM".into() }),
-            Some(trouble) if choice == AccelChoice::Auto => Ok(tcg(format!("no KVM: {trouble}"))),
-            Some(trouble) => Err(Fault::infra(format!("--accel kvm: {trouble}"))
+            Answer::Unknown if choice == AccelChoice::Auto => {
+                Ok(tcg("no KVM: this kernel, which boots under neither, cannot tell whether it works".into()))
+            }
+            Answer::Unknown => Ok(Chosen { accel: Accel::Kvm, reason: "--accel kvm".into() }),
+            Answer::Works => Ok(Chosen { accel: Accel::Kvm, reason: "a guest booted under KVM".into() }),
+            Answer::Trouble(trouble) if choice == AccelChoice::Auto => Ok(tcg(format!("no KVM: {trouble}"))),
+            Answer::Trouble(trouble) => Err(Fault::infra(format!("--accel kvm: {trouble}"))
                 .help("run with --accel tcg, or on another host")
                 .into()),
         },
@@ -53,42 +62,50 @@ pub fn choose(context: &Context<'_>, host: &Host, boot: &Boot) -> Result<Chosen>
 }
 
 /// What keeps KVM from working, asked once a host kernel, QEMU, CPU and machine.
-fn trouble(context: &Context<'_>, host: &Host, boot: &Boot) -> Result<Option<String>> {
+fn trouble(context: &Context<'_>, host: &Host, boot: &Boot) -> Result<Answer> {
     let device = Path::new("/dev/kvm");
     if !device.exists() {
-        return Ok(Some("/dev/kvm is not there".into()));
+        return Ok(Answer::Trouble("/dev/kvm is not there".into()));
     }
     if let Err(error) = std::fs::File::options().read(true).write(true).open(device) {
-        return Ok(Some(format!("/dev/kvm cannot be opened: {error}")));
+        return Ok(Answer::Trouble(format!("/dev/kvm cannot be opened: {error}")));
     }
     let request = KeyBuilder::new("kvm probe")
         .part("kernel", &host.kernel)
         .part("qemu", &host.qemu)
         .part("cpu", &host.cpu)
+        .part("arch", boot.arch.make_name())
         .part("machine", &boot.machine.machine)
         .part("cpus", boot.cpus.to_string())
         .finish();
     let _lock = context.lock(&context.cache.root().join("kvm.lock"), "the KVM probe")?;
-    if let Some(Answer { trouble }) = context.cache.answer(&request) {
-        return Ok((!trouble.is_empty()).then_some(trouble));
+    if let Some(answer) = context.cache.answer(&request) {
+        return Ok(answer);
     }
     let timer = context.timer(Step::Probe, "kvm");
     context.announce(&timer, "booting a kernel under KVM");
-    let trouble = probe(context, boot)?;
-    context.cache.keep_answer(&request, &Answer { trouble: trouble.clone().unwrap_or_default() })?;
-    context.done(timer, trouble.clone().unwrap_or_else(|| "KVM works".into()), Cached::No);
-    Ok(trouble)
+    let answer = match probe(context, boot, Accel::Kvm)? {
+        None => Answer::Works,
+        Some(trouble) if probe(context, boot, Accel::Tcg)?.is_none() => Answer::Trouble(trouble),
+        Some(_) => Answer::Unknown,
+    };
+    let told = match &answer {
+        Answer::Works => "KVM works".to_owned(),
+        Answer::Trouble(trouble) => trouble.clone(),
+        Answer::Unknown => "the kernel boots under neither KVM nor emulation".to_owned(),
+    };
+    if !matches!(answer, Answer::Unknown) {
+        context.cache.keep_answer(&request, &answer)?;
+    }
+    context.done(timer, told, Cached::No);
+    Ok(answer)
 }
 
-/// Boots a real kernel to our init.
-fn probe(context: &Context<'_>, boot: &Boot) -> Result<Option<String>> {
+/// Boots a real kernel to our init, and says why it did not get there.
+fn probe(context: &Context<'_>, boot: &Boot, accel: Accel) -> Result<Option<String>> {
     let scratch = context.cache.temporary()?;
     let console = scratch.path().join("console.log");
-    let boot = Boot {
-        accel: Accel::Kvm,
-        console: crate::vm::machine::Console::File(console.clone()),
-        ..boot.clone()
-    };
+    let boot = Boot { accel, console: crate::vm::machine::Console::File(console.clone()), ..boot.clone() };
     let deadline = context.lab.deadlines.kvm_probe;
     let limits = Limits { boot: deadline, guest: deadline };
     let job = Job { nonce: "0".repeat(32), checks: Vec::new() };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 
+use crate::fault::Fault;
 use crate::lab::check::{Check, CheckKind, Library};
 use crate::lab::kernel::Abi;
 use crate::plan::key::{Key, KeyBuilder};
@@ -15,7 +16,7 @@ use crate::run::context::Context;
 use crate::run::headers::headers;
 use crate::run::source::Source;
 use crate::run::worktree;
-use crate::sys::process::{Exit, capture, command, tail};
+use crate::sys::process::{Exit, capture, command, is_host_trouble, tail};
 
 /// Longest that one program may take to compile.
 const COMPILE_DEADLINE: std::time::Duration = std::time::Duration::from_secs(300);
@@ -104,7 +105,7 @@ fn own(context: &Context<'_>, name: &str, sources: Vec<PathBuf>, abi: Abi) -> Re
     let mut key = KeyBuilder::new("guest program")
         .part("name", name)
         .parts("flag", &flags)
-        .part("toolchain", context.toolchain.identity());
+        .part("toolchain", context.toolchain.program_identity());
     // Any header of these folders may be included.
     let shared = context.lab.root.join(GUEST_FOLDER);
     let mut read: Vec<PathBuf> = sources.clone();
@@ -158,24 +159,20 @@ fn kselftest(
     ]
     .concat();
     let flags: Vec<String> = flags.into_iter().map(str::to_owned).collect();
-    let tests = git.run(&["ls-tree", &source.tree, "--", "tools/testing/selftests/", "tools/include"])?;
-    let own = git.resolve(&format!("{}:tools/testing/selftests/{target}", source.tree))?;
+    // A program may include what stands beside its own folder: all of the selftests decide it.
+    let parts = git.run(&["ls-tree", &source.tree, "--", "tools/testing/selftests", "tools/include"])?;
     let mut key = KeyBuilder::new("kselftest program")
         .part("file", &file)
-        .part("folder", own)
-        // Headers beside the collections: kselftest.h, kselftest_harness.h.
-        .parts(
-            "shared",
-            tests.text().lines().filter(|line| line.contains(" blob ") || line.ends_with("tools/include")),
-        )
+        .part("parts", parts.stdout)
         .part("headers", headers.key.as_str())
         .parts("flag", &flags)
-        .part("toolchain", context.toolchain.identity());
+        .part("toolchain", context.toolchain.program_identity());
     let mut include_folders = vec![headers.include];
     let mut library_words = Vec::new();
     for library in libraries {
         let folder = fetch_library(context, library, abi)?;
-        key = key.part("library", folder.to_string_lossy().as_bytes());
+        let archive = folder.join(apt::ARCHIVES).join(format!("lib{}.a", library.name));
+        key = key.part("library", crate::run::cache::file_digest(&archive)?);
         include_folders.push(folder.join("usr/include"));
         library_words.push(format!("-L{}", folder.join(apt::ARCHIVES).display()));
         library_words.push(format!("-l{}", library.name));
@@ -220,7 +217,10 @@ fn compile(context: &Context<'_>, job: Job) -> Result<Compiled> {
     let captured = capture(gcc, &what, COMPILE_DEADLINE, b"")?;
     match captured.exit {
         Exit::Code(0) => {}
-        Exit::Interrupted => return Err(crate::fault::Fault::interrupted().into()),
+        Exit::Interrupted => return Err(Fault::interrupted().into()),
+        exit if is_host_trouble(exit, &captured.stderr) => {
+            return Err(Fault::infra(format!("{what}: {exit}\n{}", tail(&captured.stderr, 800))).into());
+        }
         exit => {
             let said: Vec<String> = tail(&captured.stderr, 3000).lines().map(str::to_owned).collect();
             let error = captured.stderr.lines().find(|line| line.contains("error")).map(str::to_owned);

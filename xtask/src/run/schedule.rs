@@ -29,6 +29,8 @@ use crate::run::source::{self, Applied, Source};
 pub fn run(context: &Context<'_>, plan: &Plan, host: &Host, splats: &Splats) -> Result<()> {
     let queue = Queue::default();
     std::thread::scope(|scope| {
+        // Whatever becomes of the builder, the workers must not wait for ever.
+        let _close = CloseOnDrop(&queue);
         let workers: Vec<_> = (0..context.options.jobs.max(1))
             .map(|_| scope.spawn(|| boot_guests(context, host, splats, &queue)))
             .collect();
@@ -56,6 +58,14 @@ struct Queue {
 struct QueueState {
     ready: VecDeque<Ready>,
     is_closed: bool,
+}
+
+struct CloseOnDrop<'a>(&'a Queue);
+
+impl Drop for CloseOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl Queue {
@@ -331,7 +341,10 @@ fn programs(
             continue;
         }
         match program::check(context, source, &planned.check, guest.abi)? {
-            Compiled::Program(program) => programs.push(Ok(program)),
+            // Two checks may have programs of one file name: in the guest each has its check's.
+            Compiled::Program(program) => {
+                programs.push(Ok(Program { name: planned.check.name.to_string(), ..program }));
+            }
             Compiled::Failed { reason, excerpt } => {
                 let bits = if guest.abi == Abi::Bits64 { 64 } else { 32 };
                 let reason = format!("{} ({bits} bits): {reason}", planned.check.name);

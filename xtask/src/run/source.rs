@@ -5,6 +5,7 @@ use anyhow::Result;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
+use crate::fault::Fault;
 use crate::lab::patch::Patch;
 use crate::plan::key::{Key, KeyBuilder};
 use crate::plan::work::SourceWork;
@@ -12,6 +13,7 @@ use crate::run::context::Context;
 use crate::run::event::{Cached, Step};
 use crate::run::import::{Imported, import};
 use crate::sys::lock::Lock;
+use crate::sys::process::{Exit, is_host_trouble};
 
 /// A patched tree.
 #[derive(Debug)]
@@ -107,6 +109,10 @@ fn apply(
         let file = file.to_string_lossy().into_owned();
         let apply = ["apply", "--cached", "--whitespace=nowarn", "-p1", &file];
         let captured = git.try_with(&apply, Some(&index), None, b"")?;
+        if is_host_trouble(captured.exit, &captured.stderr) {
+            let what = format!("applying {}: {}\n{}", patch.file, captured.exit, captured.stderr.trim_end());
+            return Err(Fault::infra(what).into());
+        }
         if !captured.exit.is_success() {
             return Ok(Err(failure(patch, number + 1, patches.len(), &captured.stderr, &file)));
         }
@@ -160,7 +166,14 @@ fn kernel_tree(imported: &Imported, tree: &str) -> Result<String> {
     let mut kept = String::new();
     for (folder, left_out) in [("", ["Documentation", "tools"].as_slice()), ("tools/", &["testing"])] {
         let expression = format!("{tree}:{folder}");
-        let captured = git.try_with(&["ls-tree", &expression], None, None, b"")?;
+        // Only `tools/` may be missing.
+        let captured = match folder {
+            "" => git.run(&["ls-tree", &expression])?,
+            _ => git.try_with(&["ls-tree", &expression], None, None, b"")?,
+        };
+        if !matches!(captured.exit, Exit::Code(_)) {
+            return Err(Fault::infra(format!("git ls-tree: {}", captured.exit)).into());
+        }
         for line in captured.text().lines() {
             let name = line.split('\t').nth(1).unwrap_or("");
             if !left_out.contains(&name) {

@@ -71,11 +71,19 @@ pub fn check_out(context: &Context<'_>, source: &Source) -> Result<()> {
     let lock = folder.lock(context)?;
     fs::create_dir_all(folder.sources())?;
     let (index, sources) = (folder.index(), folder.sources());
+    // Killed in the middle, git leaves files that no index knows: they are cleared away first.
+    let mark = folder.path.join("switching");
+    let was_killed = mark.exists();
+    fs::write(&mark, &source.tree)?;
     // A one-way merge with reset: entries that are the same and fresh keep their files, and what
     // was changed behind git's back is written again.
     let read_tree = ["read-tree", "--reset", "-u", &source.tree];
     let switched = source.imported.git.run_with(&read_tree, Some(&index), Some(&sources), b"");
     switched.with_context(|| format!("checking out {}", sources.display()))?;
+    if was_killed {
+        source.imported.git.run_with(&["clean", "-ffdxq"], Some(&index), Some(&sources), b"")?;
+    }
+    fs::remove_file(&mark)?;
     // A source belongs to one thread: nobody else has set it.
     let _ = source.lock.set(lock);
     Ok(())

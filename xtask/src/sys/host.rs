@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::fault::Fault;
-use crate::sys::process::{Exit, command, logged, pasteable};
+use crate::sys::process::{Exit, command, logged_to_its_end, pasteable};
 
 /// Longest an installation may take.
 const INSTALL_DEADLINE: Duration = Duration::from_secs(1800);
@@ -125,7 +125,7 @@ pub fn missing_fault(needs: &[Need]) -> Fault {
 ///
 /// # Errors
 /// An infra fault with the command that did not work.
-pub fn install(needs: &[Need], log: &Path, on_line: &mut dyn FnMut(&str)) -> Result<()> {
+pub fn install(needs: &[Need], log: &Path) -> Result<()> {
     if find_program("apt-get").is_none() {
         return Err(missing_fault(needs)).context("there is no apt-get on this host");
     }
@@ -136,14 +136,14 @@ pub fn install(needs: &[Need], log: &Path, on_line: &mut dyn FnMut(&str)) -> Res
         apt
     };
     let shown = pasteable(&install());
-    if logged(install(), "installing packages", INSTALL_DEADLINE, log, on_line)?.is_success() {
+    if logged_to_its_end(install(), "installing packages", INSTALL_DEADLINE, log)?.is_success() {
         return still_missing(needs, log);
     }
     // Package lists that are empty or old are the usual reason.
     let mut update = as_root("apt-get");
     update.arg("update");
-    let updated = logged(update, "updating package lists", INSTALL_DEADLINE, log, on_line)?;
-    let exit = logged(install(), "installing packages", INSTALL_DEADLINE, log, on_line)?;
+    let updated = logged_to_its_end(update, "updating package lists", INSTALL_DEADLINE, log)?;
+    let exit = logged_to_its_end(install(), "installing packages", INSTALL_DEADLINE, log)?;
     if exit.is_success() {
         return still_missing(needs, log);
     }

@@ -3,7 +3,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,14 +37,27 @@ pub fn lock(path: &Path, what: &str, on_wait: OnWait<'_>) -> Result<Lock> {
 /// # Errors
 /// As [`lock`].
 pub fn slot(kind: &str, count: usize, on_wait: OnWait<'_>) -> Result<Lock> {
-    let folder = std::env::temp_dir().join("seccomp-lab-slots");
-    if !folder.is_dir() {
-        fs::create_dir_all(&folder)?;
-        // Shared by all users; where another one made it first, its mode is already right.
-        let _ = fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o1777));
-    }
+    let folder = slots_folder()?;
     let places: Vec<PathBuf> = (0..count.max(1)).map(|at| folder.join(format!("{kind}.{at}"))).collect();
     lock_any(&places, &format!("a place to {kind}"), on_wait)
+}
+
+/// A folder that all users of this machine share, if it can be trusted; else one of this user's.
+fn slots_folder() -> Result<PathBuf> {
+    let shared = std::env::temp_dir().join("seccomp-lab-slots");
+    if std::fs::create_dir(&shared).is_ok() {
+        fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o1777))?;
+    }
+    let us = rustix::process::geteuid().as_raw();
+    let is_trusted = std::fs::symlink_metadata(&shared).is_ok_and(|metadata| {
+        metadata.is_dir() && (metadata.uid() == 0 || metadata.uid() == us) && metadata.mode() & 0o1000 != 0
+    });
+    if is_trusted {
+        return Ok(shared);
+    }
+    let own = std::env::temp_dir().join(format!("seccomp-lab-slots-{us}"));
+    fs::create_dir_all(&own)?;
+    Ok(own)
 }
 
 fn lock_any(paths: &[PathBuf], what: &str, on_wait: OnWait<'_>) -> Result<Lock> {
@@ -71,11 +84,15 @@ fn lock_any(paths: &[PathBuf], what: &str, on_wait: OnWait<'_>) -> Result<Lock> 
 
 fn try_lock(path: &Path) -> Result<Option<Lock>> {
     // Another user's file in a sticky folder may be opened, but not with O_CREAT.
-    let existing = File::options().read(true).write(true).open(path);
+    // Never through a link: in a shared folder it could be anybody's.
+    let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let existing = File::options().read(true).write(true).custom_flags(no_follow).open(path);
     let mut file = match existing {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
+            let mut options = File::options();
+            options.read(true).write(true).create(true).truncate(false).custom_flags(no_follow);
+            let file = options.open(path);
             let file = file.with_context(|| format!("making the lock {}", path.display()))?;
             let _ = file.set_permissions(std::fs::Permissions::from_mode(0o666));
             file
@@ -84,9 +101,12 @@ fn try_lock(path: &Path) -> Result<Option<Lock>> {
     };
     match file.try_lock() {
         Ok(()) => {
-            // For the message of whoever waits; the lock holds without it.
-            let _ = file.set_len(0).and_then(|()| file.rewind());
-            let _ = write!(file, "{}", std::process::id());
+            // For the message of whoever waits; the lock holds without it. Another user's file is
+            // not written to.
+            if file.metadata().is_ok_and(|metadata| metadata.uid() == rustix::process::geteuid().as_raw()) {
+                let _ = file.set_len(0).and_then(|()| file.rewind());
+                let _ = write!(file, "{}", std::process::id());
+            }
             Ok(Some(Lock { _file: file }))
         }
         Err(TryLockError::WouldBlock) => Ok(None),

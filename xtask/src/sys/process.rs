@@ -13,10 +13,14 @@ use fs_err as fs;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use crate::fault::Fault;
-use crate::sys::watch::{Killed, Watched};
+use crate::sys::reaper;
+use crate::sys::watch::{Killed, OnInterrupt, Watched};
 
 /// Most that is kept of a captured stream, in bytes.
-const CAPTURE_BYTES_MAX: u64 = 256 << 20;
+const CAPTURE_BYTES_MAX: u64 = 48 << 20;
+
+/// Time between two looks at a child on the terminal.
+const FOREGROUND_POLL: Duration = Duration::from_millis(50);
 
 /// Longest line that is handed on from a logged stream, in bytes; the log has all of it.
 const LINE_BYTES_MAX: u64 = 64 << 10;
@@ -118,7 +122,7 @@ impl Process {
     /// An infra fault if the program is not there or cannot be started.
     pub fn spawn(command: &mut Command, what: &str, deadline: Duration) -> Result<Self> {
         crate::sys::interrupt::check()?;
-        Self::start(command.process_group(0), what, deadline)
+        Self::start(command.process_group(0), what, deadline, OnInterrupt::Kill)
     }
 
     /// Runs a child that shares the terminal with the lab, so that it can read from it. It is in
@@ -128,19 +132,39 @@ impl Process {
     /// As [`Process::spawn`].
     pub fn run_in_foreground(command: &mut Command, what: &str) -> Result<Exit> {
         #[expect(clippy::disallowed_methods, reason = "this is sys")]
-        let status = command.status().map_err(|error| not_started(command, what, &error))?;
+        let mut child = command.spawn().map_err(|error| not_started(command, what, &error))?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let pid = pid.context("a child with a process number that is none")?;
+        reaper::note_process_started(pid);
+        // The terminal's own Ctrl-C is the child's; a termination signal of the lab's ends both.
+        let status = loop {
+            if let Some(status) = child.try_wait().with_context(|| format!("waiting for {what}"))? {
+                break status;
+            }
+            if crate::sys::interrupt::is_interrupted() {
+                child.kill().with_context(|| format!("ending {what}"))?;
+            }
+            std::thread::sleep(FOREGROUND_POLL);
+        };
+        reaper::note_process_ended(pid);
+        crate::sys::interrupt::check()?;
         Ok(match (status.code(), status.signal()) {
             (Some(code), _) => Exit::Code(code),
             (None, signal) => Exit::Signal(signal.unwrap_or(0)),
         })
     }
 
-    fn start(command: &mut Command, what: &str, deadline: Duration) -> Result<Self> {
+    fn start(
+        command: &mut Command,
+        what: &str,
+        deadline: Duration,
+        on_interrupt: OnInterrupt,
+    ) -> Result<Self> {
         #[expect(clippy::disallowed_methods, reason = "this is sys")]
         let child = command.spawn().map_err(|error| not_started(command, what, &error))?;
         let raw = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = raw.context("a child with a process number that is none")?;
-        let watched = Some(Watched::begin(pid, deadline));
+        let watched = Some(Watched::begin(pid, deadline, on_interrupt));
         Ok(Self { child, pid, watched, what: what.to_owned(), started: Instant::now() })
     }
 
@@ -218,6 +242,21 @@ fn not_started(command: &Command, what: &str, error: &std::io::Error) -> anyhow:
     } else {
         fault.into()
     }
+}
+
+/// Whether a command failed for a reason of the host's: killed, no space, no permission. Anything
+/// else is what it says of its input.
+pub fn is_host_trouble(exit: Exit, said: &str) -> bool {
+    const WORDS: [&str; 7] = [
+        "No space left on device",
+        "Disk quota exceeded",
+        "Input/output error",
+        "Read-only file system",
+        "Cannot allocate memory",
+        "unable to write",
+        "Too many open files",
+    ];
+    !matches!(exit, Exit::Code(_)) || WORDS.iter().any(|word| said.contains(word))
 }
 
 /// What a finished command said.
@@ -304,17 +343,39 @@ fn read_all(stream: Option<impl Read>) -> std::io::Result<Vec<u8>> {
 /// # Errors
 /// If it cannot be started, read or logged; interrupted if the lab was.
 pub fn logged(
+    command: Command,
+    what: &str,
+    deadline: Duration,
+    log: &Path,
+    on_line: &mut dyn FnMut(&str),
+) -> Result<Exit> {
+    logged_with(command, what, deadline, log, OnInterrupt::Kill, on_line)
+}
+
+/// As [`logged`], for a command that an interrupt does not kill: the lab ends when it has ended.
+///
+/// # Errors
+/// As [`logged`].
+pub fn logged_to_its_end(command: Command, what: &str, deadline: Duration, log: &Path) -> Result<Exit> {
+    let exit = logged_with(command, what, deadline, log, OnInterrupt::Spare, &mut |_| {})?;
+    crate::sys::interrupt::check()?;
+    Ok(exit)
+}
+
+fn logged_with(
     mut command: Command,
     what: &str,
     deadline: Duration,
     log: &Path,
+    on_interrupt: OnInterrupt,
     on_line: &mut dyn FnMut(&str),
 ) -> Result<Exit> {
     let mut log = std::io::BufWriter::new(fs::OpenOptions::new().create(true).append(true).open(log)?);
     writeln!(log, "$ {}", pasteable(&command))?;
     let (reader, writer) = std::io::pipe().context("making a pipe")?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
-    let mut process = Process::spawn(&mut command, what, deadline)?;
+    crate::sys::interrupt::check()?;
+    let mut process = Process::start(command.process_group(0), what, deadline, on_interrupt)?;
     // The command holds the pipe's writing ends: without this the pipe would never end.
     drop(command);
     copy_lines(reader, &mut log, on_line).with_context(|| format!("logging {what}"))?;

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// The hidden word on the command line that makes the binary a reaper.
 pub const VERB: &str = "__reaper";
@@ -34,41 +34,69 @@ pub fn start() -> Result<()> {
 
 /// A group that must not outlive the lab.
 pub fn note_started(group: Pid) {
-    note('+', group);
+    note("+", group);
 }
 
 /// A group that has ended.
 pub fn note_ended(group: Pid) {
-    note('-', group);
+    note("-", group);
 }
 
-fn note(sign: char, group: Pid) {
+/// A single process, in the lab's own group, that must not outlive the lab.
+pub fn note_process_started(process: Pid) {
+    note("+=", process);
+}
+
+/// A single process that has ended.
+pub fn note_process_ended(process: Pid) {
+    note("-=", process);
+}
+
+fn note(sign: &str, pid: Pid) {
     let mut reaper = REAPER.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(stdin) = reaper.as_mut().and_then(|child| child.stdin.as_mut()) {
         // Without a reaper the lab works as well; it only leaves more behind when it is killed.
-        let _ = writeln!(stdin, "{sign}{}", group.as_raw_nonzero());
+        let _ = writeln!(stdin, "{sign}{}", pid.as_raw_nonzero());
     }
+}
+
+/// What the lab has left.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct LeftOver {
+    groups: BTreeSet<i32>,
+    processes: BTreeSet<i32>,
 }
 
 /// The reaper's whole life.
 pub fn run(input: impl BufRead) {
-    for group in left_over(input) {
+    let left = left_over(input);
+    for group in left.groups.into_iter().filter_map(Pid::from_raw) {
         let _ = kill_process_group(group, Signal::KILL);
+    }
+    for process in left.processes.into_iter().filter_map(Pid::from_raw) {
+        let _ = kill_process(process, Signal::KILL);
     }
 }
 
-/// The groups that were started and not signed off.
-fn left_over(input: impl BufRead) -> Vec<Pid> {
-    let mut groups: BTreeSet<i32> = BTreeSet::new();
+/// What was started and not signed off.
+fn left_over(input: impl BufRead) -> LeftOver {
+    let mut left = LeftOver::default();
     for line in input.lines().map_while(Result::ok) {
-        let Some((sign, number)) = line.split_at_checked(1) else { continue };
-        let Ok(group) = number.parse::<i32>() else { continue };
+        let Some((sign, rest)) = line.split_at_checked(1) else { continue };
+        let (set, number) = match rest.strip_prefix('=') {
+            Some(number) => (&mut left.processes, number),
+            None => (&mut left.groups, rest),
+        };
+        let Ok(number) = number.parse::<i32>() else { continue };
         match sign {
-            "+" => groups.insert(group),
-            _ => groups.remove(&group),
+            "+" => set.insert(number),
+            _ => set.remove(&number),
         };
     }
-    groups.into_iter().filter_map(Pid::from_raw).collect()
+    // No process has a number below 1, and to kill(2) they mean many.
+    left.groups.retain(|number| *number > 0);
+    left.processes.retain(|number| *number > 0);
+    left
 }
 
 #[cfg(test)]
@@ -76,9 +104,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_groups_that_were_not_signed_off_are_left() {
-        let left = left_over("+12\n+13\n-12\n+0\n+x\n\n+14".as_bytes());
-        let numbers: Vec<i32> = left.iter().map(|pid| pid.as_raw_nonzero().get()).collect();
-        assert_eq!(numbers, [13, 14]);
+    fn only_what_was_not_signed_off_is_left() {
+        let left = left_over("+12\n+13\n-12\n+0\n+-7\n+x\n\n+=20\n+=21\n-=20\n+14".as_bytes());
+        assert_eq!(left.groups.into_iter().collect::<Vec<_>>(), [13, 14]);
+        assert_eq!(left.processes.into_iter().collect::<Vec<_>>(), [21]);
     }
 }

@@ -22,8 +22,18 @@ pub enum Killed {
     Interrupt,
 }
 
+/// Whether an interrupt kills a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnInterrupt {
+    /// At once.
+    Kill,
+    /// It is left to end by itself: a package manager that is killed leaves its database broken.
+    Spare,
+}
+
 struct Entry {
     group: Pid,
+    on_interrupt: OnInterrupt,
     deadline: Instant,
     killed: Arc<AtomicU8>,
 }
@@ -45,13 +55,20 @@ pub struct Watched {
 
 impl Watched {
     /// Puts a process group under watch.
-    pub fn begin(group: Pid, deadline: Duration) -> Self {
+    pub fn begin(group: Pid, deadline: Duration, on_interrupt: OnInterrupt) -> Self {
         THREAD.call_once(|| {
             std::thread::spawn(watch);
         });
         let killed = Arc::new(AtomicU8::new(0));
-        reaper::note_started(group);
-        lock().push(Entry { group, deadline: Instant::now() + deadline, killed: Arc::clone(&killed) });
+        if on_interrupt == OnInterrupt::Kill {
+            reaper::note_started(group);
+        }
+        lock().push(Entry {
+            group,
+            on_interrupt,
+            deadline: Instant::now() + deadline,
+            killed: Arc::clone(&killed),
+        });
         REGISTRY.changed.notify_one();
         // A signal may have come between the spawn and the registration.
         if crate::sys::interrupt::is_interrupted() {
@@ -93,7 +110,7 @@ impl Drop for Watched {
 
 /// Kills every child there is.
 pub fn kill_all() {
-    for entry in lock().iter() {
+    for entry in lock().iter().filter(|entry| entry.on_interrupt == OnInterrupt::Kill) {
         // A deadline that came first stays the reason.
         let _ = entry.killed.compare_exchange(0, 2, Ordering::SeqCst, Ordering::SeqCst);
         kill(entry.group);

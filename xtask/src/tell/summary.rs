@@ -85,7 +85,7 @@ fn rerun(run: &Run, cells: &[&str]) -> String {
         } else if let Some((name, value)) = word.split_once('=')
             && takes_value.contains(&name)
         {
-            words.push(format!("{name}={}", quote(value)));
+            words.push(format!("{name}={}", quote(&from_anywhere(value))));
         }
     }
     words.extend(cells.iter().map(|cell| quote(cell)));
@@ -94,9 +94,17 @@ fn rerun(run: &Run, cells: &[&str]) -> String {
 
 /// A path that was given relative to a folder that the reader may not be in.
 fn from_anywhere(value: &str) -> String {
-    if !crate::run::mailbox::is_path(value) || value.contains('=') {
+    if let Some((name, path)) = value.split_once("path=").filter(|(name, _)| name.is_empty()) {
+        return format!("{name}path={}", from_anywhere(&format!("./{path}")));
+    }
+    if let Some((name, path)) = value.split_once("=path:") {
+        return format!("{name}=path:{}", from_anywhere(&format!("./{path}")));
+    }
+    if !crate::run::mailbox::is_path(value) {
         return value.to_owned();
     }
+    let value = value.strip_prefix(".//").map_or(value.to_owned(), |rest| format!("/{rest}"));
+    let value = value.as_str();
     std::path::absolute(value).map_or_else(|_| value.to_owned(), |path| path.display().to_string())
 }
 
