@@ -15,6 +15,7 @@ use crate::cmd::session::{Session, describe_host, host_packages};
 use crate::fault;
 use crate::lab::Lab;
 use crate::lab::check::CheckKind;
+use crate::lab::series::{Series, SeriesOrigin};
 use crate::parse::splat::Splats;
 use crate::plan::work::{Plan, Scope};
 use crate::record::model::{
@@ -38,7 +39,7 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
     let named = session.name_ad_hoc(&args.select.tree, &args.select.series)?;
     let plan = Plan::make(&session.lab, &args.select.selection(named.trees, named.series))?;
     if args.dry_run {
-        tell::print(&describe(&session.lab, &plan));
+        tell::print(&describe(&session.lab, &plan)?);
         return Ok(fault::EXIT_OK);
     }
     if !args.run.skip_host_check {
@@ -98,7 +99,7 @@ fn run_once(session: &Session, plan: &Plan, options: &Options, splats: &Splats) 
     let cache = session.cache()?;
     // Before the record is begun: what fails here must not leave one that says `running`.
     let (host, toolchain) = (describe_host()?, Toolchain::ask()?);
-    let mut run = new_run(&session.lab, plan, &host);
+    let mut run = new_run(&session.lab, plan, &host)?;
     let folder = RunFolder::create(&session.results, &run.id)?;
     folder.write(&run)?;
     let (sender, events) = channel();
@@ -199,12 +200,12 @@ fn finish(run: &Run, folder: &RunFolder) -> Result<()> {
 }
 
 /// A record in which nothing has a verdict yet: what never comes to its turn stays cancelled.
-fn new_run(lab: &Lab, plan: &Plan, host: &Host) -> Run {
+fn new_run(lab: &Lab, plan: &Plan, host: &Host) -> Result<Run> {
     let now = SystemTime::now();
     let blank = |cell: String| -> CellRecord {
         without_guest(&cell, Outcome::Cancelled, "it never came to its turn".into(), Vec::new())
     };
-    Run {
+    Ok(Run {
         schema: SCHEMA,
         id: new_id(now),
         state: RunState::Running,
@@ -216,41 +217,55 @@ fn new_run(lab: &Lab, plan: &Plan, host: &Host) -> Run {
             .collect(),
         host: host.clone(),
         seed: 0,
-        series: series_records(lab, plan),
+        series: series_records(lab, plan)?,
         trees: BTreeMap::new(),
         cells: plan.guests.iter().map(|guest| blank(guest.cell.to_string())).collect(),
         timings_ms: BTreeMap::new(),
-    }
+    })
 }
 
-fn series_records(lab: &Lab, plan: &Plan) -> BTreeMap<String, SeriesRecord> {
-    use crate::lab::series::SeriesOrigin;
-    let mut records = BTreeMap::new();
+/// Where the series of a plan came from, those that they require included.
+fn series_records(lab: &Lab, plan: &Plan) -> Result<BTreeMap<String, SeriesRecord>> {
+    let mut records: BTreeMap<String, SeriesRecord> = BTreeMap::new();
     for source in &plan.sources {
-        let Ok(series) = lab.series(&source.point.series) else { continue };
-        let origin = match &series.origin {
+        for (series, applied) in lab.applied(&source.point)? {
+            let record = records.entry(series.name.to_string()).or_insert_with(|| series_record(series));
+            if !record.applied.contains(&applied) {
+                record.applied.push(applied);
+            }
+        }
+    }
+    Ok(records)
+}
+
+fn series_record(series: &Series) -> SeriesRecord {
+    let patches = series.patches.iter().map(|patch| PatchRecord {
+        file: patch.file.clone(),
+        subject: patch.subject.clone(),
+        digest: patch.digest.clone(),
+        version: patch.provenance.version,
+        trailers: patch.provenance.trailers.clone(),
+        message_id: patch.message_id.clone(),
+    });
+    SeriesRecord {
+        origin: match &series.origin {
             SeriesOrigin::Shipped => format!("kernel-patches/{}", series.name),
             SeriesOrigin::AdHoc(path) => path.display().to_string(),
             SeriesOrigin::Empty => "no patches".into(),
-        };
-        let patches = series.patches.iter().map(|patch| PatchRecord {
-            file: patch.file.clone(),
-            subject: patch.subject.clone(),
-            digest: patch.digest.clone(),
-            message_id: patch.message_id.clone(),
-        });
-        records.insert(series.name.to_string(), SeriesRecord { origin, patches: patches.collect() });
+        },
+        base_commit: series.base_commit.clone(),
+        applied: Vec::new(),
+        patches: patches.collect(),
     }
-    records
 }
 
 /// The plan as text.
-fn describe(lab: &Lab, plan: &Plan) -> String {
+fn describe(lab: &Lab, plan: &Plan) -> Result<String> {
     let mut text = String::new();
     for (at, source) in plan.sources.iter().enumerate() {
         let tree = lab.trees.get(&source.tree).map(|tree| tree.source.describe()).unwrap_or_default();
         let _ = writeln!(text, "source {}/{}: {tree}", source.tree, source.point);
-        for patch in lab.patches(&source.point).unwrap_or_default() {
+        for patch in lab.patches(&source.point)? {
             let _ = writeln!(text, "    apply {}", patch.file);
         }
         for (kernel_at, kernel) in plan.kernels.iter().enumerate().filter(|(_, kernel)| kernel.source == at) {
@@ -264,5 +279,5 @@ fn describe(lab: &Lab, plan: &Plan) -> String {
             }
         }
     }
-    text
+    Ok(text)
 }

@@ -4,6 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::fault::Fault;
+use crate::lab::provenance::Provenance;
 
 /// The largest patch that is read, in bytes.
 pub const PATCH_BYTES_MAX: usize = 64 << 20;
@@ -23,6 +24,8 @@ pub struct Patch {
     pub digest: String,
     /// The files it touches, in order.
     pub files: Vec<String>,
+    /// What its mail says of it.
+    pub provenance: Provenance,
 }
 
 impl Patch {
@@ -56,9 +59,19 @@ impl Patch {
                 target.escape_default()
             ));
         }
-        let (subject, message_id) = headers(&String::from_utf8_lossy(&text[..start]));
+        let head = String::from_utf8_lossy(&text[..start]);
+        let (subject, message_id) = headers(&head);
+        let provenance = Provenance::read(&head);
         let digest = hex(&Sha256::digest(without_signature(bytes)));
-        Ok(Self { file: file.to_owned(), subject, message_id, digest, files, diff: bytes.to_vec() })
+        Ok(Self {
+            file: file.to_owned(),
+            subject,
+            message_id,
+            digest,
+            files,
+            provenance,
+            diff: bytes.to_vec(),
+        })
     }
 }
 

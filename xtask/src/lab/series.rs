@@ -79,6 +79,8 @@ pub struct Series {
     pub facts: SeriesFacts,
     /// The patches, first to last.
     pub patches: Vec<Patch>,
+    /// The commit it was made on, where its mails say so.
+    pub base_commit: Option<String>,
 }
 
 /// A series with a number of its patches applied: `seccomp-cache@3`.
@@ -110,6 +112,7 @@ impl Series {
             origin: SeriesOrigin::Empty,
             facts: SeriesFacts { title: "no patches".into(), ..SeriesFacts::default() },
             patches: Vec::new(),
+            base_commit: None,
         })
     }
 
@@ -123,7 +126,7 @@ impl Series {
         let facts: SeriesFacts =
             toml::from_str(&text).map_err(|error| Fault::usage(format!("{}: {error}", path.display())))?;
         let patches = read_folder(folder)?;
-        let series = Self { name, origin: SeriesOrigin::Shipped, facts, patches };
+        let series = Self { name, origin: SeriesOrigin::Shipped, facts, patches, base_commit: None };
         series.validate().with_context(|| format!("reading {}", path.display()))?;
         Ok(series)
     }

@@ -75,6 +75,12 @@ pub struct Host {
 pub struct SeriesRecord {
     /// A folder of the lab, or the file that was given.
     pub origin: String,
+    /// The commit it was made on, where its mails say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_commit: Option<String>,
+    /// How many of its patches were applied, a number for each point of the run.
+    #[serde(default)]
+    pub applied: Vec<usize>,
     /// Its patches.
     pub patches: Vec<PatchRecord>,
 }
@@ -88,6 +94,12 @@ pub struct PatchRecord {
     pub subject: String,
     /// SHA-256 of the diff.
     pub digest: String,
+    /// N of `[PATCH vN …]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// `Reviewed-by: …` and the like.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trailers: Vec<String>,
     /// Message id of the mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,

@@ -84,11 +84,15 @@ pub fn run(cells: Vec<CellRecord>) -> Run {
         file: "0001-x.patch".into(),
         subject: "x".into(),
         digest: "d".into(),
+        version: Some(3),
+        trailers: vec!["Reviewed-by: A <a@example.org>".into()],
         message_id,
     };
     let tree = TreeRecord { source: "Debian linux".into(), version: "5.10.262-1".into(), tree: "t".into() };
     let series = SeriesRecord {
         origin: "kernel-patches/x".into(),
+        base_commit: None,
+        applied: vec![2],
         patches: vec![patch(None), patch(Some("<a@b>".into()))],
     };
     Run {

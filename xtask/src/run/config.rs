@@ -13,7 +13,8 @@ use crate::plan::key::{Key, KeyBuilder};
 use crate::plan::work::KernelWork;
 use crate::run::context::Context;
 use crate::run::source::Source;
-use crate::sys::process::{Exit, command, logged};
+use crate::sys::logged::logged;
+use crate::sys::process::{Exit, command};
 
 /// The build directory of one kernel config of one tree.
 #[derive(Debug, Clone)]

@@ -10,7 +10,8 @@ use crate::run::config::parallelism;
 use crate::run::context::Context;
 use crate::run::source::Source;
 use crate::run::worktree;
-use crate::sys::process::{command, is_host_trouble, logged};
+use crate::sys::logged::logged;
+use crate::sys::process::{command, is_host_trouble};
 use anyhow::Result;
 use fs_err as fs;
 

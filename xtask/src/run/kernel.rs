@@ -21,7 +21,8 @@ use crate::run::context::{Context, StepTimer};
 use crate::run::event::{Cached, Event, Step};
 use crate::run::source::Source;
 use crate::run::worktree;
-use crate::sys::process::{Exit, logged};
+use crate::sys::logged::logged;
+use crate::sys::process::Exit;
 
 /// Objects expected of a build that was never made before.
 const OBJECTS_GUESS: u64 = 850;

@@ -10,6 +10,7 @@ use fs_err as fs;
 use crate::fault::Fault;
 use crate::lab::names::{SeriesName, sanitize};
 use crate::lab::patch::Patch;
+use crate::lab::provenance::{Provenance, base_commit};
 use crate::lab::series::{Series, SeriesFacts, SeriesOrigin};
 use crate::run::git::bare_command;
 use crate::sys::process::{capture, tail};
@@ -37,7 +38,7 @@ pub fn read(path: &Path) -> Result<Series> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let name = SeriesName::parse(&sanitize(&stem))?;
     let read = || if metadata.is_dir() { folder(path) } else { mailbox(path, metadata.len()) };
-    let patches = read().with_context(|| format!("reading the series {}", path.display()))?;
+    let (patches, base_commit) = read().with_context(|| format!("reading the series {}", path.display()))?;
     if patches.is_empty() {
         return Err(Fault::usage(format!("{}: no patch is in it", path.display()))
             .help("an mbox as `git format-patch --stdout` writes it, or a folder of *.patch files, is wanted")
@@ -47,11 +48,11 @@ pub fn read(path: &Path) -> Result<Series> {
         title: patches.first().map(|patch| patch.subject.clone()).unwrap_or_default(),
         ..SeriesFacts::default()
     };
-    Ok(Series { name, origin: SeriesOrigin::AdHoc(path.to_owned()), facts, patches })
+    Ok(Series { name, origin: SeriesOrigin::AdHoc(path.to_owned()), facts, patches, base_commit })
 }
 
 /// A folder: each patch file is a mail of its own.
-fn folder(path: &Path) -> Result<Vec<Patch>> {
+fn folder(path: &Path) -> Result<(Vec<Patch>, Option<String>)> {
     let mut files = Vec::new();
     for entry in fs::read_dir(path)? {
         let file = entry?.path();
@@ -63,10 +64,12 @@ fn folder(path: &Path) -> Result<Vec<Patch>> {
         }
     }
     files.sort();
+    let mut base = None;
     let mut patches = Vec::new();
     for file in files {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let text = fs::read(&file)?;
+        base = base.or_else(|| base_commit(&String::from_utf8_lossy(&text)));
         // A patch file that is no mail is applied as it is.
         let parts = if text.starts_with(b"From ") || text.starts_with(b"From:") {
             mail_to_patch(&name, &text)?
@@ -78,11 +81,11 @@ fn folder(path: &Path) -> Result<Vec<Patch>> {
             None => return Err(Fault::usage(format!("patch {name}: no diff is in it")).into()),
         }
     }
-    Ok(patches)
+    Ok((patches, base))
 }
 
 /// An mbox: mails without a diff, such as the cover letter, are passed over.
-fn mailbox(path: &Path, size: u64) -> Result<Vec<Patch>> {
+fn mailbox(path: &Path, size: u64) -> Result<(Vec<Patch>, Option<String>)> {
     if size > MAILBOX_BYTES_MAX {
         return Err(
             Fault::usage(format!("{size} bytes are more than the {MAILBOX_BYTES_MAX} allowed")).into()
@@ -94,8 +97,9 @@ fn mailbox(path: &Path, size: u64) -> Result<Vec<Patch>> {
     }
     let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if !looks_like_mail(&text) {
-        return Ok(vec![Patch::parse(&file_name, text)?]);
+        return Ok((vec![Patch::parse(&file_name, text)?], None));
     }
+    let base = base_commit(&String::from_utf8_lossy(&text));
     let scratch = tempfile::tempdir().context("making a temporary folder")?;
     let mut split = bare_command();
     let mut output = std::ffi::OsString::from("-o");
@@ -109,14 +113,14 @@ fn mailbox(path: &Path, size: u64) -> Result<Vec<Patch>> {
         );
     }
     let mut mails: Vec<_> =
-        fs::read_dir(scratch.path())?.filter_map(Result::ok).map(|entry| entry.path()).collect();
+        fs::read_dir(scratch.path())?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     mails.sort();
     let mut patches = Vec::new();
     for (number, mail) in mails.iter().enumerate() {
         let name = format!("{file_name}#{}", number + 1);
         patches.extend(mail_to_patch(&name, &fs::read(mail)?)?);
     }
-    Ok(patches)
+    Ok((patches, base))
 }
 
 fn looks_like_mail(text: &[u8]) -> bool {
@@ -151,7 +155,9 @@ fn mail_to_patch(name: &str, mail: &[u8]) -> Result<Option<Patch>> {
     }
     text.push(b'\n');
     text.extend_from_slice(&diff);
-    Patch::parse(name, text).map(Some).map_err(anyhow::Error::from)
+    let mut patch = Patch::parse(name, text)?;
+    patch.provenance = Provenance::read(&String::from_utf8_lossy(mail));
+    Ok(Some(patch))
 }
 
 fn contains_line(text: &[u8], start: &[u8]) -> bool {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::fault::Fault;
-use crate::sys::process::{Exit, command, logged_to_its_end, pasteable};
+use crate::sys::logged::logged_to_its_end;
+use crate::sys::process::{Exit, command, pasteable};
 
 /// Longest an installation may take.
 const INSTALL_DEADLINE: Duration = Duration::from_secs(1800);

@@ -7,6 +7,7 @@
 pub mod host;
 pub mod interrupt;
 pub mod lock;
+pub mod logged;
 pub mod process;
 pub mod reaper;
 pub mod watch;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 use super::*;
+use crate::sys::logged::logged;
+use fs_err as fs;
 
 const SOON: Duration = Duration::from_secs(20);
 
