@@ -47,7 +47,10 @@ pub enum Verb {
     Clean(CleanArgs),
     /// Kill what a dead lab has left (the lab starts this itself).
     #[command(name = crate::sys::reaper::VERB, hide = true)]
-    Reaper,
+    Reaper {
+        /// What the children of that lab carry in their environment.
+        mark: String,
+    },
 }
 
 /// Which cells, and which checks in them.

@@ -29,12 +29,16 @@ fn main() -> ExitCode {
             fault::exit_code(&error)
         }
     };
+    if tell::has_lost() {
+        tell::print_error("error: standard output could not be written: what is there is not all\n");
+        return ExitCode::from(if code == fault::EXIT_OK { fault::EXIT_INFRA } else { code });
+    }
     ExitCode::from(code)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<u8> {
-    if matches!(cli.verb, Verb::Reaper) {
-        sys::reaper::run(std::io::stdin().lock());
+    if let Verb::Reaper { mark } = &cli.verb {
+        sys::reaper::run(std::io::stdin().lock(), mark);
         return Ok(fault::EXIT_OK);
     }
     sys::interrupt::install()?;
@@ -50,6 +54,6 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Report(args) => cmd::report::run(cli, args),
         Verb::Doctor(args) => cmd::doctor::run(cli, args),
         Verb::Clean(args) => cmd::clean::run(cli, args),
-        Verb::Reaper => Ok(fault::EXIT_OK),
+        Verb::Reaper { .. } => Ok(fault::EXIT_OK),
     }
 }

@@ -110,6 +110,7 @@ fn remove_tree(cache: &Path, name: &str) -> Result<String> {
         let fault = Fault::usage(format!("no tree `{name}` is in the cache"));
         return Err(fault.help(format!("there are: {}", known.join(", "))).into());
     }
+    tell::print_error("clearing its objects out of the repository; this may take a minute\n");
     // What another lab has only just written has no name yet.
     git.run(&["prune", "--expire=1.hour.ago"])?;
     Ok(told)
@@ -127,7 +128,7 @@ fn remove_old_objects(cache: &Path, span: Duration) -> Result<String> {
             }
         }
     }
-    Ok(format!("removed {removed} stored objects\n"))
+    Ok(format!("stored objects removed: {removed}\n"))
 }
 
 fn remove_old_runs(results: &Path, keep: usize) -> Result<String> {
@@ -143,7 +144,7 @@ fn remove_old_runs(results: &Path, keep: usize) -> Result<String> {
     if doomed > 0 && keep == 0 {
         fs::remove_file(results.join(LATEST)).context("removing the link to the newest run")?;
     }
-    Ok(format!("removed {doomed} runs\n"))
+    Ok(format!("runs removed: {doomed}\n"))
 }
 
 fn sizes(cache: &Path, results: &Path) -> String {
@@ -153,13 +154,16 @@ fn sizes(cache: &Path, results: &Path) -> String {
             rows.push(vec![what.to_owned(), human(size(&path)), path.display().to_string()]);
         }
     };
-    row("downloads", cache.join("downloads"));
-    row("trees (all in one repository)", cache.join("repo.git"));
-    for folder in folders(&cache.join("work")) {
-        row("work tree and builds", folder);
-    }
-    for kind in Kind::ALL {
-        row(kind.folder(), cache.join("objects").join(kind.folder()));
+    for folder in folders(cache) {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match name.as_str() {
+            // The large ones in their parts.
+            "work" | "objects" => folders(&folder).into_iter().for_each(|part| {
+                let part_name = part.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                row(&format!("{name}/{part_name}"), part);
+            }),
+            _ => row(&name, folder),
+        }
     }
     row("cache in all", cache.to_owned());
     row("results", results.to_owned());

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `shell`: a person in a guest, or one command in it.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use console::Style;
@@ -36,14 +36,16 @@ use crate::vm::session::{Job, JobCheck, Limits, converse};
 /// The port that gdb is told.
 const GDB_PORT: u16 = 1234;
 
-/// Longest that a command in a guest may take where no deadline is given.
-const COMMAND_DEADLINE: Duration = Duration::from_secs(3600);
-
 /// Runs the verb.
 ///
 /// # Errors
 /// Usage faults; a kernel that does not build; trouble of the lab's.
 pub fn run(cli: &Cli, args: &ShellArgs) -> Result<u8> {
+    if args.command.is_empty() && !std::io::stdin().is_terminal() {
+        return Err(Fault::usage("a shell wants a terminal, and standard input is none")
+            .help("give the commands behind `--`: cargo xtask shell CELL -- 'uname -m; exit 7'")
+            .into());
+    }
     let mut session = Session::open(cli)?;
     session.name_ad_hoc(&args.tree, &args.series)?;
     let selection = Selection { globs: vec![args.cell.clone()], ..Selection::default() };
@@ -147,7 +149,7 @@ fn one_command(context: &Context<'_>, boot: &Boot, words: &[String]) -> Result<u
             .help("separate commands with `;`")
             .into());
     }
-    let deadline = context.options.deadline.unwrap_or(COMMAND_DEADLINE);
+    let deadline = context.options.deadline.unwrap_or(context.lab.deadlines.guest);
     let check = JobCheck { arguments, deadline, input: Vec::new() };
     let job = Job { nonce: "0".repeat(32), checks: vec![check] };
     let limits = Limits { boot: context.lab.deadlines.boot, guest: deadline + context.lab.deadlines.boot };
@@ -172,14 +174,24 @@ fn one_command(context: &Context<'_>, boot: &Boot, words: &[String]) -> Result<u
     match how {
         Some(Ended::Exit(code)) => Ok(u8::try_from(code).unwrap_or(u8::MAX)),
         Some(Ended::Signal(signal)) => Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
-        Some(Ended::Deadline | Ended::NotStarted(_)) | None => {
+        Some(Ended::Deadline) => {
+            let deadline = humantime::format_duration(deadline);
+            tell::print_error(&format!(
+                "error: the command was killed at its deadline of {deadline}\n  help: --deadline SPAN\n"
+            ));
+            Ok(fault::EXIT_BOOT)
+        }
+        Some(Ended::NotStarted(errno)) => {
+            anyhow::bail!("the guest's shell could not be started: errno {errno}")
+        }
+        None => {
             crate::sys::interrupt::check()?;
             let console = read_end(&context.folder.join("console.log"))?;
             let tail = String::from_utf8_lossy(&console).into_owned();
             let tail = crate::sys::process::tail(&tail, 2000).to_owned();
             tell::print_error(&format!(
-                "{tail}\nerror: the guest did not finish the command ({:?}, QEMU: {})\n",
-                how, ended.exit
+                "{tail}\nerror: the guest ended before the command did (QEMU: {}); its last lines are above\n",
+                ended.exit
             ));
             Ok(fault::EXIT_BOOT)
         }

@@ -122,7 +122,10 @@ impl Series {
     /// A usage fault that names the file.
     pub fn read_shipped(name: SeriesName, folder: &Path) -> Result<Self> {
         let path = folder.join("series.toml");
-        let text = fs::read_to_string(&path)?;
+        let text = fs::read_to_string(&path).map_err(|error| {
+            Fault::usage(format!("reading series `{name}`: {error}"))
+                .help("a folder of kernel-patches/ has a series.toml with at least `title = \"…\"`")
+        })?;
         let facts: SeriesFacts =
             toml::from_str(&text).map_err(|error| Fault::usage(format!("{}: {error}", path.display())))?;
         let patches = read_folder(folder)?;

@@ -289,7 +289,9 @@ fn pattern(glob: &str) -> Result<glob::Pattern, Fault> {
 }
 
 fn no_match(message: &str) -> Fault {
-    Fault::new(FaultKind::NoMatch, message).help("`cargo xtask list` shows the cells; `*` crosses `/`")
+    Fault::new(FaultKind::NoMatch, message).help(
+        "`*` stands for the default tree, series and flavors; name others ('6.1/none/*', '*/seccomp-cache@0/*'): `cargo xtask list` shows them",
+    )
 }
 
 /// Trees outermost, then points, then kernels: so that a worktree changes as little as possible.

@@ -51,7 +51,10 @@ impl RunFolder {
             fs::rename(&fresh, results.join(LATEST))?;
             Ok(())
         };
-        make().with_context(|| format!("making the run's folder {}", path.display()))?;
+        make().map_err(|error| {
+            Fault::infra(format!("making the run's folder {}: {error:#}", path.display()))
+                .help("give another place with --results-dir DIR")
+        })?;
         Ok(Self { path })
     }
 

@@ -94,7 +94,10 @@ impl Cache {
             }
             Ok(())
         };
-        make().with_context(|| format!("opening the cache {}", root.display()))?;
+        make().map_err(|error| {
+            Fault::infra(format!("opening the cache {}: {error:#}", root.display()))
+                .help("give another place with --cache-dir DIR")
+        })?;
         let in_use = use_file(&root)?;
         in_use.lock_shared().with_context(|| format!("locking the cache {}", root.display()))?;
         Ok(Self { root, _in_use: Arc::new(in_use) })

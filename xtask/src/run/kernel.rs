@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 use crate::lab::fragment::Symbols;
-use crate::lab::kernel::KernelConfig;
+use crate::lab::kernel::{Arch, KernelConfig};
 use crate::parse::make::{self as build_log, BuildFailure};
 use crate::plan::key::{Key, KeyBuilder};
 use crate::plan::work::KernelWork;
@@ -59,7 +59,7 @@ impl Kernel {
 ///
 /// # Errors
 /// A usage fault for what QEMU cannot boot directly.
-pub fn given(file: &Path) -> Result<Kernel> {
+pub fn given(file: &Path, arch: Arch) -> Result<Kernel> {
     let usage = |what: String| Fault::usage(format!("--kernel {}: {what}", file.display()));
     // A vmlinux with debug information has hundreds of MB: only its head is looked at.
     let mut head = Vec::new();
@@ -71,6 +71,19 @@ pub fn given(file: &Path) -> Result<Kernel> {
         return Err(usage("it is neither a vmlinux nor a bzImage".into())
             .help("give the vmlinux at the top of a build directory")
             .into());
+    }
+    // e_machine of an ELF header: 3 is i386, 62 is x86_64.
+    let wanted = match arch {
+        Arch::I386 => 3,
+        Arch::X86_64 => 62,
+    };
+    if is_elf && head.get(18) != Some(&wanted) {
+        return Err(usage(format!(
+            "it is no {} kernel, as a cell that was asked for wants",
+            arch.make_name()
+        ))
+        .help("name the cells that fit: --kernel FILE '*/i386'")
+        .into());
     }
     let config = file.with_file_name(".config");
     let symbols = fs::read_to_string(&config).ok().map(|text| Symbols::parse_config(&text));

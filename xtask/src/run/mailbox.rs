@@ -68,7 +68,7 @@ fn folder(path: &Path) -> Result<(Vec<Patch>, Option<String>)> {
     let mut patches = Vec::new();
     for file in files {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let text = fs::read(&file)?;
+        let text = fs::read(&file).map_err(|error| Fault::usage(error.to_string()))?;
         base = base.or_else(|| base_commit(&String::from_utf8_lossy(&text)));
         // A patch file that is no mail is applied as it is.
         let parts = if text.starts_with(b"From ") || text.starts_with(b"From:") {

@@ -287,7 +287,7 @@ fn try_build(
     let source_work = &plan.sources[work.source];
     let subject = format!("{}/{}/{}", source_work.tree, source_work.point, work.id);
     let kernel = match &context.options.kernel {
-        Some(file) => kernel::given(file)?,
+        Some(file) => kernel::given(file, context.lab.kernel(&work.id)?.arch)?,
         None => match kernel::build(context, source, work, &subject)? {
             Built::Kernel(kernel) => *kernel,
             Built::Failed { reason, excerpt, log } => {

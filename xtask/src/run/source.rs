@@ -132,9 +132,18 @@ fn failure(patch: &Patch, number: usize, of: usize, said: &str, scratch: &str) -
         },
         None => "it".to_owned(),
     };
+    let is_crlf = memchr::memmem::find(&patch.diff, b"\r\n").is_some();
+    let hint = match words.iter().find(|line| line.contains("corrupt patch")) {
+        Some(line) => {
+            let at = line.rsplit_once(':').map_or("", |(_, at)| at.trim());
+            format!(": it is damaged or cut short, at line {at} of its diff")
+        }
+        None if is_crlf => ": its lines end in CRLF, which a mailer may have done to it".to_owned(),
+        None => String::new(),
+    };
     let title = if patch.subject.is_empty() { String::new() } else { format!(" (\"{}\")", patch.subject) };
     ApplyFailure {
-        reason: format!("patch {number} of {of}, {}{title}: {hunk} does not apply", patch.file),
+        reason: format!("patch {number} of {of}, {}{title}: {hunk} does not apply{hint}", patch.file),
         words,
     }
 }
@@ -210,6 +219,8 @@ mod tests {
         let patch = Patch::parse("0002-two.patch", PATCH.into()).unwrap();
         let failure = failure(&patch, 1, 1, "error: corrupt patch at /tmp/x/patch:12\n", "/tmp/x/patch");
         assert_eq!(failure.words, ["error: corrupt patch at 0002-two.patch:12"]);
-        assert!(failure.reason.ends_with("it does not apply"));
+        assert!(
+            failure.reason.ends_with("it does not apply: it is damaged or cut short, at line 12 of its diff")
+        );
     }
 }

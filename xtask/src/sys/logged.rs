@@ -36,7 +36,8 @@ pub fn logged(
 ///
 /// # Errors
 /// As [`logged`].
-pub fn logged_to_its_end(command: Command, what: &str, deadline: Duration, log: &Path) -> Result<Exit> {
+pub fn logged_to_its_end(mut command: Command, what: &str, deadline: Duration, log: &Path) -> Result<Exit> {
+    command.env_remove(crate::sys::reaper::MARK);
     let exit = logged_with(command, what, deadline, log, OnInterrupt::Spare, &mut |_| {})?;
     crate::sys::interrupt::check()?;
     Ok(exit)

@@ -83,6 +83,7 @@ pub fn clean(mut command: Command) -> Command {
     command.env_clear().env("LC_ALL", "C.UTF-8");
     command.envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.envs(set);
+    command.env(reaper::MARK, reaper::mark());
     command
 }
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A small second process that kills what is left when the lab itself was killed.
 //!
-//! It reads the numbers of process groups from a pipe whose only writer is the lab. When the
+//! Every child carries a mark of its lab in the environment, and hands it on: so even one that was
+//! started in the lab's last moment, or has left its process group, is found. The reaper reads the numbers of process groups from a pipe whose only writer is the lab. When the
 //! pipe ends, the lab is gone, and every group that has not been signed off is killed.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -18,6 +19,18 @@ pub const VERB: &str = "__reaper";
 
 static REAPER: Mutex<Option<Child>> = Mutex::new(None);
 
+/// The variable that marks the children of a lab.
+pub const MARK: &str = "SECCOMP_LAB_CHILD_OF";
+
+/// This lab's mark: no other lab, before or after it, has the same.
+pub fn mark() -> &'static str {
+    static VALUE: OnceLock<String> = OnceLock::new();
+    VALUE.get_or_init(|| {
+        let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        format!("{}-{}", std::process::id(), since.as_nanos())
+    })
+}
+
 /// Starts the reaper; only `main` does, since a test binary could not become one.
 ///
 /// # Errors
@@ -25,7 +38,13 @@ static REAPER: Mutex<Option<Child>> = Mutex::new(None);
 pub fn start() -> Result<()> {
     let binary = std::env::current_exe().context("finding the lab's own binary")?;
     let mut command = Command::new(binary);
-    command.arg(VERB).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    command
+        .arg(VERB)
+        .arg(mark())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0);
     #[expect(clippy::disallowed_methods, reason = "this is sys")]
     let child = command.spawn().context("starting the process that cleans up after the lab")?;
     *REAPER.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
@@ -68,7 +87,7 @@ struct LeftOver {
 }
 
 /// The reaper's whole life.
-pub fn run(input: impl BufRead) {
+pub fn run(input: impl BufRead, mark: &str) {
     let left = left_over(input);
     for group in left.groups.into_iter().filter_map(Pid::from_raw) {
         let _ = kill_process_group(group, Signal::KILL);
@@ -76,6 +95,25 @@ pub fn run(input: impl BufRead) {
     for process in left.processes.into_iter().filter_map(Pid::from_raw) {
         let _ = kill_process(process, Signal::KILL);
     }
+    // Twice: what was being started at the first look is there at the second.
+    for _ in 0..2 {
+        for process in marked(mark) {
+            let _ = kill_process(process, Signal::KILL);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// The processes that carry a mark.
+fn marked(mark: &str) -> Vec<Pid> {
+    let wanted = format!("{MARK}={mark}");
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let is_marked = |number: &i32| {
+        let environment = std::fs::read(format!("/proc/{number}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
+    };
+    numbers.filter(is_marked).filter_map(Pid::from_raw).collect()
 }
 
 /// What was started and not signed off.

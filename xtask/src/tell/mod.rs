@@ -13,6 +13,7 @@ pub mod table;
 pub mod terminal;
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Prints a finished text to standard output. A reader that has gone away is not an error.
 pub fn print(text: &str) {
@@ -22,8 +23,20 @@ pub fn print(text: &str) {
 /// Prints bytes as they are to standard output.
 pub fn print_bytes(bytes: &[u8]) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(bytes).and_then(|()| out.flush());
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            HAS_LOST.store(true, Ordering::SeqCst)
+        }
+        _ => {}
+    }
 }
+
+/// Whether something could not be written to standard output, other than to a reader that had gone.
+pub fn has_lost() -> bool {
+    HAS_LOST.load(Ordering::SeqCst)
+}
+
+static HAS_LOST: AtomicBool = AtomicBool::new(false);
 
 /// Prints a text to the error stream.
 pub fn print_error(text: &str) {

@@ -71,8 +71,16 @@ fn rerun(run: &Run, cells: &[&str]) -> String {
     let mut words = vec!["cargo xtask test".to_owned()];
     let mut given = run.command.iter().skip(2);
     while let Some(word) = given.next() {
-        let takes_value =
-            ["--tree", "--series", "--check", "--accel", "--deadline", "--kernel", "--cache-dir"];
+        let takes_value = [
+            "--tree",
+            "--series",
+            "--check",
+            "--accel",
+            "--deadline",
+            "--kernel",
+            "--cache-dir",
+            "--results-dir",
+        ];
         if takes_value.contains(&word.as_str()) {
             // Trees, series and flavors are in the ids; what was given ad hoc is not known without.
             let value = given.next().map(String::as_str).unwrap_or_default();
@@ -121,9 +129,10 @@ fn table(cells: &[CellRecord]) -> String {
         let mut row =
             vec![cell.id.clone(), outcome_style(cell.outcome).apply_to(cell.outcome.word()).to_string()];
         for name in &names {
-            row.push(
-                cell.checks.iter().find(|check| check.name == *name).map_or_else(|| "-".into(), check_cell),
-            );
+            // What was cut off in the middle has no counts worth a word.
+            let check = cell.checks.iter().find(|check| check.name == *name);
+            let check = check.filter(|_| cell.outcome != Outcome::Cancelled);
+            row.push(check.map_or_else(|| "-".into(), check_cell));
         }
         let ms = cell.timings_ms.get("guest");
         row.push(

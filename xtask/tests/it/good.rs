@@ -156,7 +156,7 @@ fn a_dry_run_touches_nothing() {
 #[test]
 fn a_kernel_that_the_user_built_is_booted_and_none_is_made() {
     let lab = Lab::new();
-    let kernel = lab.write("mine/vmlinux", "\x7fELF\narch x86_64\ntables 440 440\n");
+    let kernel = lab.write("mine/vmlinux", &format!("\x7fELF{:14}\x3e\0\narch x86_64\ntables 440 440\n", ""));
     lab.test_cell(&["--kernel", &kernel]).assert(0, &["1 pass"]);
     assert_eq!(lab.calls("make vmlinux"), [""; 0]);
     let no_kernel = lab.write("mine/other", "text");

@@ -70,10 +70,10 @@ fn cleaning_removes_what_it_is_told_to_and_nothing_else() {
     };
     lab.run(&["clean"]).assert(0, &["kernels", "cache in all", "results"]);
     assert_eq!(runs(), 2);
-    lab.run(&["clean", "--keep-runs", "1"]).assert(0, &["removed 1 runs"]);
+    lab.run(&["clean", "--keep-runs", "1"]).assert(0, &["runs removed: 1"]);
     assert_eq!(runs(), 1);
     assert_eq!(lab.only_cell()["outcome"], "pass", "the newest run is the one that is kept");
-    lab.run(&["clean", "--older-than", "1day"]).assert(0, &["removed 0 stored objects"]);
+    lab.run(&["clean", "--older-than", "1day"]).assert(0, &["stored objects removed: 0"]);
     lab.run(&["clean", "--tree", "locla"]).assert(2, &["no tree `locla` is in the cache", "local"]);
     lab.run(&["clean", "--tree", "local"]).assert(0, &["removed "]);
     lab.forget_calls();
