@@ -15,7 +15,7 @@ use crate::tell;
 use crate::tell::table::lay_out;
 
 /// Disk that a first run takes, in GiB: a tree, its work tree, build directories, kernels.
-const DISK_GIB_WANTED: u64 = 6;
+const DISK_GIB_WANTED: u64 = 4;
 
 /// Runs the verb.
 ///
