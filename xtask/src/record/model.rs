@@ -15,7 +15,7 @@ pub const SCHEMA: u32 = 1;
 pub struct Run {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// `YYYYMMDDThhmmssZ-XXXX`.
+    /// `YYYYMMDDThhmmssZ-`, and four hex digits.
     pub id: String,
     /// How far it has come.
     pub state: RunState,
