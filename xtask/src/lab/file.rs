@@ -59,7 +59,10 @@ pub(super) fn absolute(source: TreeSource, root: &Path) -> TreeSource {
 /// Every fragment that a kernel config or a variant names.
 pub(super) fn read_fragments(folder: &Path, file: &LabFile) -> Result<BTreeMap<String, Symbols>> {
     let of_kernels = file.kernel.values().flat_map(|kernel| kernel.fragments.iter().chain(&kernel.optional));
-    let of_variants = file.variant.values().flat_map(|variant| &variant.fragments);
+    let of_variants = file.variant.values().flat_map(|variant| {
+        let for_kernels = variant.kernel_fragments.values().flatten();
+        variant.fragments.iter().chain(&variant.optional).chain(for_kernels)
+    });
     let mut fragments = BTreeMap::new();
     for name in of_kernels.chain(of_variants) {
         let path = folder.join(name);

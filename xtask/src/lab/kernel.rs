@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Kernel configs, their variants, flavors, and the machines that run them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -111,16 +112,38 @@ pub struct Machine {
     pub append: String,
 }
 
-/// `[variant.NAME]`: what is added to a kernel config.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// `[variant.NAME]`: what is added to a kernel config, its machine and its checks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
     /// Files under `configs/kernel/`, after those of the config.
     pub fragments: Vec<String>,
+    /// More of them for one kernel config: what another architecture does not have.
+    #[serde(default)]
+    pub kernel_fragments: BTreeMap<KernelName, Vec<String>>,
+    /// Fragments whose symbols are asked for only where the tree has them.
+    #[serde(default)]
+    pub optional: Vec<String>,
+    /// Symbols of which the final config must have one: names that trees give one thing.
+    #[serde(default)]
+    pub one_of: Vec<String>,
     /// The flavors that it exists for.
     pub flavors: Vec<FlavorName>,
     /// Virtual CPUs, where the variant wants another number.
     pub cpus: Option<u32>,
+    /// Memory in MiB, where the variant wants more.
+    pub memory_mib: Option<u32>,
+    /// More words for the kernel's command line.
+    #[serde(default)]
+    pub append: String,
+    /// How many times longer boots and checks may take.
+    pub slower: Option<u32>,
+    /// Checks that it adds to those of the matrix.
+    #[serde(default)]
+    pub checks: Vec<String>,
+    /// Checks or families of checks that it takes from those of the matrix.
+    #[serde(default)]
+    pub without: Vec<String>,
 }
 
 /// `[flavor.NAME]`: a kernel config and a guest ABI.

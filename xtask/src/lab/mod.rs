@@ -28,7 +28,7 @@ use crate::lab::check::Check;
 use crate::lab::expected::Expected;
 use crate::lab::file::{LabFile, absolute, read_fragments, read_series};
 use crate::lab::fragment::Symbols;
-use crate::lab::kernel::{Flavor, FlavorId, KernelConfig, KernelId, Variant};
+use crate::lab::kernel::{Flavor, FlavorId, KernelConfig, KernelId, Machine, Variant};
 use crate::lab::names::{
     CheckName, FlavorName, KernelName, MatrixName, SeriesName, TreeName, VariantName, unknown,
 };
@@ -167,9 +167,7 @@ impl Lab {
                 .with_context(|| format!("in [flavor.{name}]"))?;
         }
         for (name, variant) in &self.variants {
-            for flavor in &variant.flavors {
-                self.flavor(flavor).with_context(|| format!("in [variant.{name}]"))?;
-            }
+            self.validate_variant(variant).with_context(|| format!("in [variant.{name}]"))?;
         }
         for flavor in &self.defaults.flavors {
             self.flavor(flavor).context("in [defaults]")?;
@@ -197,6 +195,22 @@ impl Lab {
                 known("series", required.as_str(), self.series.keys().map(SeriesName::as_str))
                     .with_context(|| format!("in kernel-patches/{}/series.toml", series.name))?;
             }
+        }
+        Ok(())
+    }
+
+    fn validate_variant(&self, variant: &Variant) -> Result<(), Fault> {
+        for flavor in &variant.flavors {
+            self.flavor(flavor)?;
+        }
+        for kernel in variant.kernel_fragments.keys() {
+            known("kernel config", kernel.as_str(), self.kernels.keys().map(KernelName::as_str))?;
+        }
+        for check in variant.checks.iter().chain(&variant.without) {
+            self.checks_under(check)?;
+        }
+        if variant.slower == Some(0) {
+            return Err(Fault::usage("`slower = 0`: it is a factor, 1 or more"));
         }
         Ok(())
     }
@@ -238,10 +252,30 @@ impl Lab {
         })
     }
 
-    /// Virtual CPUs of a guest of this kernel.
-    pub fn cpus(&self, id: &KernelId, config: &KernelConfig) -> u32 {
-        let wanted = id.variants.iter().rev().find_map(|name| self.variants.get(name)?.cpus);
-        wanted.unwrap_or(config.machine.cpus)
+    /// The variants of a kernel, in the order they are applied.
+    pub fn variants_of<'a>(&'a self, id: &'a KernelId) -> impl DoubleEndedIterator<Item = &'a Variant> {
+        id.variants.iter().filter_map(|name| self.variants.get(name))
+    }
+
+    /// The machine of a kernel: what its variants say wins.
+    ///
+    /// # Errors
+    /// A usage fault for an unknown kernel config.
+    pub fn machine(&self, id: &KernelId) -> Result<Machine, Fault> {
+        let mut machine = self.kernel(id)?.machine.clone();
+        for variant in self.variants_of(id) {
+            machine.cpus = variant.cpus.unwrap_or(machine.cpus);
+            machine.memory_mib = variant.memory_mib.unwrap_or(machine.memory_mib);
+            if !variant.append.is_empty() {
+                machine.append = format!("{} {}", machine.append, variant.append).trim().to_owned();
+            }
+        }
+        Ok(machine)
+    }
+
+    /// How many times longer than on a plain kernel boots and checks may take.
+    pub fn slower(&self, id: &KernelId) -> u32 {
+        self.variants_of(id).filter_map(|variant| variant.slower).product::<u32>().max(1)
     }
 
     /// The symbols that a kernel config asks for: those that every tree must have, and those that
@@ -251,17 +285,19 @@ impl Lab {
     /// A usage fault for an unknown kernel config.
     pub fn symbols(&self, id: &KernelId) -> Result<(Symbols, Symbols), Fault> {
         let config = self.kernel(id)?;
-        let mut wanted = Symbols::default();
-        let variants = id.variants.iter().filter_map(|name| self.variants.get(name));
-        let fragments = config.fragments.iter().chain(variants.flat_map(|variant| &variant.fragments));
-        fragments.filter_map(|file| self.fragments.get(file)).for_each(|one| wanted.merge(one));
-        let mut optional = Symbols::default();
-        config
-            .optional
-            .iter()
-            .filter_map(|file| self.fragments.get(file))
-            .for_each(|one| optional.merge(one));
-        Ok((wanted, optional))
+        let mut wanted_files: Vec<&String> = config.fragments.iter().collect();
+        let mut optional_files: Vec<&String> = config.optional.iter().collect();
+        for variant in self.variants_of(id) {
+            wanted_files.extend(&variant.fragments);
+            wanted_files.extend(variant.kernel_fragments.get(&id.kernel).into_iter().flatten());
+            optional_files.extend(&variant.optional);
+        }
+        let merged = |files: Vec<&String>| {
+            let mut symbols = Symbols::default();
+            files.iter().filter_map(|file| self.fragments.get(*file)).for_each(|one| symbols.merge(one));
+            symbols
+        };
+        Ok((merged(wanted_files), merged(optional_files)))
     }
 
     /// The checks that `prefix` names: one, or a family.

@@ -14,7 +14,7 @@ pub fn lab() -> Lab {
     let mut lab = Lab::read(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()).unwrap();
     let flavors = lab.flavors.iter().filter(|(_, flavor)| flavor.kernel.as_str() == "x86_64");
     let flavors = flavors.map(|(name, _)| name.clone()).collect();
-    let debug = Variant { fragments: Vec::new(), flavors, cpus: None };
+    let debug = Variant { flavors, ..Variant::default() };
     lab.variants.insert(VariantName::parse("debug").unwrap(), debug);
     let mut follow = lab.series.values().find(|series| !series.name.is_none()).unwrap().clone();
     let requires = Some(follow.name.clone());

@@ -42,6 +42,8 @@ pub struct KernelWork {
     pub wanted: Symbols,
     /// Symbols that it has where the tree knows them.
     pub optional: Symbols,
+    /// Of each list it must have one: names that trees give one thing.
+    pub one_of: Vec<Vec<String>>,
 }
 
 /// A guest to boot.
@@ -118,7 +120,9 @@ impl Plan {
                 wanted.set(&symbol.name, &symbol.value);
             }
         }
-        self.kernels.push(KernelWork { source, id, wanted, optional });
+        let one_of = lab.variants_of(&id).map(|variant| variant.one_of.clone());
+        let one_of = one_of.filter(|names| !names.is_empty()).collect();
+        self.kernels.push(KernelWork { source, id, wanted, optional, one_of });
         Ok(self.kernels.len() - 1)
     }
 }
@@ -127,15 +131,19 @@ impl Plan {
 fn planned_checks(lab: &Lab, selection: &Selection, selected: &Selected) -> Result<Vec<PlannedCheck>, Fault> {
     let matrix = selection.matrix.as_deref().unwrap_or(lab.defaults.matrix.as_str());
     let from_matrix = lab.matrices.iter().find(|(name, _)| name.as_str() == matrix);
-    let (names, by_hand) = if selection.checks.is_empty() {
-        (from_matrix.map(|(_, matrix)| matrix.checks.clone()).unwrap_or_default(), false)
-    } else {
-        (selection.checks.clone(), true)
-    };
+    let id = lab.kernel_of(&selected.cell.flavor)?;
+    let by_hand = !selection.checks.is_empty();
+    let (mut names, mut without) = (selection.checks.clone(), Vec::new());
+    if !by_hand {
+        names = from_matrix.map(|(_, matrix)| matrix.checks.clone()).unwrap_or_default();
+        names.extend(lab.variants_of(&id).flat_map(|variant| variant.checks.iter().cloned()));
+        without.extend(lab.variants_of(&id).flat_map(|variant| &variant.without));
+    }
     let mut planned: Vec<PlannedCheck> = Vec::new();
     for name in &names {
         for check in lab.checks_under(name)? {
-            if planned.iter().any(|other| other.check.name == check.name) {
+            let is_out = without.iter().any(|family| check.name.is_under(family));
+            if is_out || planned.iter().any(|other| other.check.name == check.name) {
                 continue;
             }
             let scope =

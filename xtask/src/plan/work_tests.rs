@@ -89,32 +89,27 @@ fn a_series_brings_what_the_series_that_it_requires_brings() {
 
 #[test]
 fn a_variant_that_turns_a_symbol_off_means_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let (configs, root) = (folder.path().join("configs"), lab().root);
-    fs_err::create_dir_all(configs.join("kernel")).unwrap();
-    for from in ["configs", "configs/kernel"] {
-        for entry in fs_err::read_dir(root.join(from)).unwrap().map(|entry| entry.unwrap()) {
-            if entry.file_type().unwrap().is_file() {
-                fs_err::copy(entry.path(), folder.path().join(from).join(entry.file_name())).unwrap();
-            }
-        }
-    }
-    std::os::unix::fs::symlink(root.join("kernel-patches"), folder.path().join("kernel-patches")).unwrap();
-    let off = "[variant.off]\nfragments = [\"off.config\"]\nflavors = [\"i386\"]\n";
-    let lab_toml = fs_err::read_to_string(configs.join("lab.toml")).unwrap();
-    fs_err::write(configs.join("lab.toml"), format!("{lab_toml}\n{off}")).unwrap();
-    fs_err::write(configs.join("kernel/off.config"), format!("# CONFIG_{SYMBOL} is not set\n")).unwrap();
-    let lab = Lab::read(folder.path()).unwrap();
-    let plan = plan_of(&lab, &["*/i386", "*/i386+off*"], &[]);
+    let plan = plan(&["*/i386", "*/i386+nodebug*"], &[]);
     let wanted = |kernel: usize| {
         let kernel = &plan.kernels[kernel];
-        (
-            kernel.id.to_string(),
-            kernel.wanted.iter().find(|(name, _)| *name == SYMBOL).map(|(_, value)| value),
-        )
+        let value = kernel.wanted.iter().find(|(name, _)| *name == SYMBOL).map(|(_, value)| value);
+        (kernel.id.to_string(), value)
     };
     assert_eq!(wanted(0), ("i386".into(), Some("y")));
-    assert_eq!(wanted(1), ("i386+off".into(), Some("n")));
+    assert_eq!(wanted(1), ("i386+nodebug".into(), Some("n")));
+}
+
+#[test]
+fn a_variant_adds_checks_and_takes_some_away() {
+    let has = |globs: &[&str], checks: &[&str], name: &str| {
+        plan(globs, checks).guests[0].checks.iter().any(|planned| planned.check.name.as_str() == name)
+    };
+    assert!(has(&["*/i386"], &[], "seccomp_cache.dump"));
+    assert!(!has(&["*/i386"], &[], "cache_file.absent"));
+    assert!(!has(&["*/i386+nodebug"], &[], "seccomp_cache.dump"));
+    assert!(has(&["*/i386+nodebug"], &[], "cache_file.absent"));
+    // Who asks for a check by its name gets it.
+    assert!(has(&["*/i386+nodebug"], &["seccomp_cache"], "seccomp_cache.dump"));
 }
 
 #[test]

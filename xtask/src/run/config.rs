@@ -107,7 +107,7 @@ pub fn configure(
         },
     };
     let symbols = Symbols::parse_config(&text);
-    let missing: Vec<Missing> = work
+    let mut missing: Vec<Missing> = work
         .wanted
         .missing_from(&symbols)
         .into_iter()
@@ -117,11 +117,21 @@ pub fn configure(
             got: got.into(),
         })
         .collect();
+    missing.extend(none_of(&work.one_of, &symbols));
     if !missing.is_empty() {
         return Ok(Configured::Missing(missing));
     }
     fs::write(&mark, made_of(&text))?;
     Ok(Configured::Config { text, symbols })
+}
+
+/// Lists of names none of which is set.
+fn none_of<'a>(
+    lists: &'a [Vec<String>],
+    symbols: &'a Symbols,
+) -> impl Iterator<Item = Missing> + use<'a> {
+    let unmet = lists.iter().filter(|names| !names.iter().any(|name| symbols.is_set(name)));
+    unmet.map(|names| Missing { symbol: names.join(" or CONFIG_"), wanted: "y".into(), got: "n".into() })
 }
 
 fn run_kconfig(

@@ -66,13 +66,11 @@ impl Ready {
     /// A usage fault for an unknown kernel config.
     pub fn boot(&self, context: &Context<'_>, image: &Image, console: PathBuf) -> Result<Boot> {
         let id = context.lab.kernel_of(&self.work.cell.flavor)?;
-        let config = context.lab.kernel(&id)?;
         Ok(Boot {
             arch: self.arch,
             vmlinux: self.kernel.vmlinux.clone(),
             image: image.path.clone(),
-            machine: config.machine.clone(),
-            cpus: context.lab.cpus(&id, config),
+            machine: context.lab.machine(&id)?,
             accel: crate::vm::machine::Accel::Tcg,
             console: Console::File(console),
             debugger: Debugger::Off,
@@ -94,15 +92,16 @@ pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -
     let mut boot = ready.boot(context, &image, files.path("console.log"))?;
     let chosen = kvm::choose(context, host, &boot)?;
     boot.accel = chosen.accel;
-    let job = Job { nonce: nonce()?, checks: job_checks(&sent)? };
+    let slower = context.lab.slower(&context.lab.kernel_of(&ready.work.cell.flavor)?);
+    let job = Job { nonce: nonce()?, checks: job_checks(&sent, slower)? };
     files.keep_command(&boot, &job)?;
     let _slot = context.slot("boot a guest", context.options.jobs)?;
     context.tell(Event::Guest { cell: cell.clone(), progress: GuestProgress::Started });
     let mut collector = Collector::new(sent.iter().map(|(check, _)| reading(check)).collect(), splats);
     let mut texts = Texts::open(&files)?;
     let limits = Limits {
-        boot: context.lab.deadlines.boot,
-        guest: context.options.deadline.unwrap_or(context.lab.deadlines.guest),
+        boot: context.lab.deadlines.boot * slower,
+        guest: context.options.deadline.unwrap_or(context.lab.deadlines.guest * slower),
     };
     let mut kept = Ok(());
     let ended = converse(&boot, &job, &files.path("transcript.bin"), limits, &mut |frame| {
@@ -163,12 +162,12 @@ fn oracle_of(check: &PlannedCheck) -> Option<OracleName> {
     }
 }
 
-fn job_checks(sent: &[(&PlannedCheck, &Program)]) -> Result<Vec<JobCheck>> {
+fn job_checks(sent: &[(&PlannedCheck, &Program)], slower: u32) -> Result<Vec<JobCheck>> {
     let one = |(check, program): &(&PlannedCheck, &Program)| -> Result<JobCheck> {
         let mut arguments = vec![format!("/{CHECKS_FOLDER}/{}", program.name)];
         arguments.extend(check.check.args.iter().cloned());
         let input = oracle_of(check).map(oracle::input).transpose()?.unwrap_or_default();
-        Ok(JobCheck { arguments, deadline: check.check.deadline, input })
+        Ok(JobCheck { arguments, deadline: check.check.deadline * slower, input })
     };
     sent.iter().map(one).collect()
 }
@@ -228,7 +227,7 @@ fn nonce() -> Result<String> {
 fn keys(ready: &Ready, image: &Image, boot: &Boot, job: &Job) -> Keys {
     let mut key =
         KeyBuilder::new("boot").part("kernel", ready.kernel.key.as_str()).part("image", image.key.as_str());
-    key = key.part("machine", format!("{:?} {} {:?}", boot.machine, boot.cpus, boot.accel));
+    key = key.part("machine", format!("{:?} {:?}", boot.machine, boot.accel));
     for check in &job.checks {
         key = key.parts("argument", &check.arguments).part("input", &check.input);
     }

@@ -215,6 +215,7 @@ fn request_key(
         .part("base file", fs::read(base_file).unwrap_or_default())
         .part("wanted", work.wanted.to_fragment())
         .part("optional", work.optional.to_fragment())
+        .parts("one of", work.one_of.iter().map(|names| names.join(" ")))
         .parts("make", &config.make)
         .part("toolchain", toolchain)
         .finish()

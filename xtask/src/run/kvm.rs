@@ -76,7 +76,7 @@ fn trouble(context: &Context<'_>, host: &Host, boot: &Boot) -> Result<Answer> {
         .part("cpu", &host.cpu)
         .part("arch", boot.arch.make_name())
         .part("machine", &boot.machine.machine)
-        .part("cpus", boot.cpus.to_string())
+        .part("cpus", boot.machine.cpus.to_string())
         .finish();
     let _lock = context.lock(&context.cache.root().join("kvm.lock"), "the KVM probe")?;
     if let Some(answer) = context.cache.answer(&request) {

@@ -53,8 +53,6 @@ pub struct Boot {
     pub image: PathBuf,
     /// The machine.
     pub machine: Machine,
-    /// Virtual CPUs.
-    pub cpus: u32,
     /// What runs it.
     pub accel: Accel,
     /// Where its console goes.
@@ -103,7 +101,7 @@ impl Boot {
         .map(str::to_owned)
         .into();
         let mut pair = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
-        pair("-smp", self.cpus.to_string());
+        pair("-smp", self.machine.cpus.to_string());
         pair("-m", self.machine.memory_mib.to_string());
         pair("-kernel", self.vmlinux.to_string_lossy().into_owned());
         pair("-initrd", self.image.to_string_lossy().into_owned());
@@ -145,11 +143,10 @@ mod tests {
             machine: Machine {
                 machine: "microvm".into(),
                 cpu: "max".into(),
-                cpus: 1,
+                cpus: 2,
                 memory_mib: 512,
                 append: "nokaslr".into(),
             },
-            cpus: 2,
             accel: Accel::Tcg,
             console: Console::File("/r/a,b/console.log".into()),
             debugger: Debugger::Off,
