@@ -48,8 +48,8 @@ pub enum CheckKind {
     Oracle {
         /// Its C source.
         source: String,
-        /// The model.
-        oracle: OracleName,
+        /// The model and what it asks.
+        oracle: Oracle,
     },
 }
 
@@ -64,11 +64,16 @@ pub enum PlanSource {
     ExitCode,
 }
 
-/// A model that judges on the host.
+/// A model that judges on the host, and what it asks the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Oracle {
+    /// `/proc/<pid>/seccomp_cache` of chains made by hand, against the model of the walk.
+    Cache,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum OracleName {
-    /// `/proc/<pid>/seccomp_cache` against the model of the constant-allow walk.
+enum OracleName {
     SeccompCache,
 }
 
@@ -120,22 +125,17 @@ impl RawCheck {
     /// # Errors
     /// A usage fault that names the field.
     pub fn into_check(self, name: CheckName) -> Result<Check, Fault> {
-        let stray = match self.kind {
-            KindName::Kselftest => {
-                [("program", self.program.is_some()), ("oracle", self.oracle.is_some()), ("", false)]
-            }
-            KindName::Program => [
-                ("target", self.target.is_some()),
-                ("binary", self.binary.is_some()),
-                ("oracle", self.oracle.is_some()),
-            ],
-            KindName::Oracle => [
-                ("target", self.target.is_some()),
-                ("binary", self.binary.is_some()),
-                ("plan", self.plan.is_some()),
-            ],
-        };
-        if let Some((field, _)) = stray.iter().find(|(_, given)| *given) {
+        // Each field, whether it was given, and whether it belongs to the kind.
+        let (is_kselftest, is_oracle) = (self.kind == KindName::Kselftest, self.kind == KindName::Oracle);
+        let fields = [
+            ("target", self.target.is_some(), is_kselftest),
+            ("binary", self.binary.is_some(), is_kselftest),
+            ("plan", self.plan.is_some(), is_kselftest),
+            ("program", self.program.is_some(), !is_kselftest),
+            ("oracle", self.oracle.is_some(), is_oracle),
+        ];
+        let mut stray = fields.iter().filter(|(_, given, belongs)| *given && !belongs);
+        if let Some((field, _, _)) = stray.next() {
             return Err(Fault::usage(format!(
                 "check `{name}`: `{field}` does not belong to kind {:?}",
                 self.kind
@@ -153,7 +153,9 @@ impl RawCheck {
             }
             KindName::Oracle => CheckKind::Oracle {
                 source: self.program.ok_or_else(|| missing("program"))?,
-                oracle: self.oracle.ok_or_else(|| missing("oracle"))?,
+                oracle: match self.oracle.ok_or_else(|| missing("oracle"))? {
+                    OracleName::SeccompCache => Oracle::Cache,
+                },
             },
         };
         if let Some(bad) = kind.words().into_iter().find(|word| !is_plain(word)) {

@@ -126,10 +126,7 @@ pub fn configure(
 }
 
 /// Lists of names none of which is set.
-fn none_of<'a>(
-    lists: &'a [Vec<String>],
-    symbols: &'a Symbols,
-) -> impl Iterator<Item = Missing> + use<'a> {
+fn none_of<'a>(lists: &'a [Vec<String>], symbols: &'a Symbols) -> impl Iterator<Item = Missing> + use<'a> {
     let unmet = lists.iter().filter(|names| !names.iter().any(|name| symbols.is_set(name)));
     unmet.map(|names| Missing { symbol: names.join(" or CONFIG_"), wanted: "y".into(), got: "n".into() })
 }

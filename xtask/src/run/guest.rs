@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 
 use crate::judge::{CheckState, Evidence, JudgedCheck, VerdictSource, judge};
-use crate::lab::check::{CheckKind, OracleName, PlanSource};
+use crate::lab::check::{CheckKind, PlanSource};
 use crate::lab::kernel::Arch;
 use crate::parse::ktap::RepeatedNames;
 use crate::parse::splat::Splats;
@@ -25,8 +25,9 @@ use crate::run::event::{Event, GuestProgress};
 use crate::run::image::{CHECKS_FOLDER, Image, image};
 use crate::run::kernel::Kernel;
 use crate::run::kvm;
-use crate::run::oracle::{self, TreeFacts};
+use crate::run::oracle::{Question, Subject};
 use crate::run::program::Program;
+use crate::run::tree_facts::TreeFacts;
 use crate::vm::frame::{Frame, FrameType};
 use crate::vm::machine::{Boot, Console, Debugger};
 use crate::vm::session::{Conversation, Job, JobCheck, Limits, converse};
@@ -50,8 +51,10 @@ pub struct Ready {
 }
 
 impl Ready {
-    fn has_compat(&self) -> bool {
-        !self.kernel.lacks("IA32_EMULATION")
+    /// What models need to know of the kernel.
+    fn subject(&self) -> Subject<'_> {
+        let has_compat = !self.kernel.lacks("IA32_EMULATION");
+        Subject { facts: &self.facts, arch: self.arch, has_compat }
     }
 
     /// The checks that are sent to the guest, and their programs.
@@ -93,7 +96,8 @@ pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -
     let chosen = kvm::choose(context, host, &boot)?;
     boot.accel = chosen.accel;
     let slower = context.lab.slower(&context.lab.kernel_of(&ready.work.cell.flavor)?);
-    let job = Job { nonce: nonce()?, checks: job_checks(&sent, slower)? };
+    let questions = sent.iter().map(|(check, _)| question(check)).collect::<Result<Vec<_>>>()?;
+    let job = Job { nonce: nonce()?, checks: job_checks(&sent, &questions, slower) };
     files.keep_command(&boot, &job)?;
     let _slot = context.slot("boot a guest", context.options.jobs)?;
     context.tell(Event::Guest { cell: cell.clone(), progress: GuestProgress::Started });
@@ -119,7 +123,7 @@ pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -
     let verdict = judge(&Evidence {
         cell: &cell,
         nonce: &job.nonce,
-        checks: &judged_checks(context, ready, &transcript.checks)?,
+        checks: &judged_checks(context, ready, &questions, &transcript.checks)?,
         sent: sent.len(),
         transcript: &transcript,
         console: &scan_console(splats, &console),
@@ -155,27 +159,36 @@ fn reading(check: &PlannedCheck) -> Reading {
     }
 }
 
-fn oracle_of(check: &PlannedCheck) -> Option<OracleName> {
+/// What a model asks, for checks that have one.
+fn question(check: &PlannedCheck) -> Result<Option<Question>> {
     match &check.check.kind {
-        CheckKind::Oracle { oracle, .. } => Some(*oracle),
-        _ => None,
+        CheckKind::Oracle { oracle, .. } => {
+            let put = Question::put(oracle).with_context(|| format!("check {}", check.check.name));
+            Ok(Some(put?))
+        }
+        CheckKind::Kselftest { .. } | CheckKind::Program { .. } => Ok(None),
     }
 }
 
-fn job_checks(sent: &[(&PlannedCheck, &Program)], slower: u32) -> Result<Vec<JobCheck>> {
-    let one = |(check, program): &(&PlannedCheck, &Program)| -> Result<JobCheck> {
+fn job_checks(
+    sent: &[(&PlannedCheck, &Program)],
+    questions: &[Option<Question>],
+    slower: u32,
+) -> Vec<JobCheck> {
+    let one = |((check, program), question): (&(&PlannedCheck, &Program), &Option<Question>)| {
         let mut arguments = vec![format!("/{CHECKS_FOLDER}/{}", program.name)];
         arguments.extend(check.check.args.iter().cloned());
-        let input = oracle_of(check).map(oracle::input).transpose()?.unwrap_or_default();
-        Ok(JobCheck { arguments, deadline: check.check.deadline * slower, input })
+        let input = question.as_ref().map(|question| question.input.clone()).unwrap_or_default();
+        JobCheck { arguments, deadline: check.check.deadline * slower, input }
     };
-    sent.iter().map(one).collect()
+    sent.iter().zip(questions).map(one).collect()
 }
 
 /// What the judge is told of each check; the models have had their say.
 fn judged_checks(
     context: &Context<'_>,
     ready: &Ready,
+    questions: &[Option<Question>],
     transcripts: &[crate::parse::transcript::CheckTranscript],
 ) -> Result<Vec<JudgedCheck>> {
     let mut judged = Vec::new();
@@ -187,10 +200,9 @@ fn judged_checks(
                 let at = index;
                 index += 1;
                 let raw = transcripts.get(at).map(|check| check.raw.as_slice()).unwrap_or_default();
-                let verdict = match (&check.check.kind, reading(check)) {
-                    (CheckKind::Oracle { oracle, .. }, _) => {
-                        let (arch, compat) = (ready.arch, ready.has_compat());
-                        VerdictSource::Model(oracle::verdicts(*oracle, &ready.facts, arch, compat, raw)?)
+                let verdict = match (questions.get(at), reading(check)) {
+                    (Some(Some(question)), _) => {
+                        VerdictSource::Model(question.verdicts(ready.subject(), raw)?)
                     }
                     (_, Reading::ExitCode) => VerdictSource::ExitCode,
                     _ => VerdictSource::Ktap(

@@ -21,4 +21,5 @@ pub mod oracle;
 pub mod program;
 pub mod schedule;
 pub mod source;
+pub mod tree_facts;
 pub mod worktree;

@@ -17,9 +17,9 @@ use crate::run::context::Context;
 use crate::run::event::{Cached, Event, Step};
 use crate::run::guest::{self, Ready, without_guest};
 use crate::run::kernel::{self, Built, Kernel};
-use crate::run::oracle::TreeFacts;
 use crate::run::program::{self, Compiled, Program};
 use crate::run::source::{self, Applied, Source};
+use crate::run::tree_facts::TreeFacts;
 
 /// Carries a plan out. Every cell that gets a verdict is told as an event.
 ///

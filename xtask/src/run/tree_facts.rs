@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Facts about a source that models need, found in the tree and never by its version.
+
+use anyhow::{Context as _, Result};
+use seccomp_oracle::tables::{Arch as TableArch, Kernel, count_from_tbl};
+use serde::{Deserialize, Serialize};
+
+use crate::lab::kernel::Arch;
+use crate::run::source::Source;
+
+/// Facts about a source that models need.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeFacts {
+    /// Numbers of the 64-bit table.
+    pub x86_64: Option<u32>,
+    /// Numbers of the 32-bit table.
+    pub ia32: Option<u32>,
+    /// Native numbers that seccomp always allows.
+    pub always_allowed: Vec<u32>,
+}
+
+impl TreeFacts {
+    /// Looks into the tree.
+    ///
+    /// # Errors
+    /// If git cannot be started.
+    pub fn find(source: &Source) -> Result<Self> {
+        let file = |path: &str| source.imported.git.file(&source.tree, path);
+        let count = |path: &str, arch| -> Result<Option<u32>> {
+            Ok(file(path)?.and_then(|text| count_from_tbl(&text, arch)))
+        };
+        let table_64 = file("arch/x86/entry/syscalls/syscall_64.tbl")?.unwrap_or_default();
+        let seccomp = file("kernel/seccomp.c")?.unwrap_or_default();
+        // The exception names the calls in seccomp.c; their numbers are in the table.
+        let excepted = ["uretprobe", "uprobe"]
+            .iter()
+            .filter(|name| seccomp.contains(&format!("__NR_{name}")))
+            .filter_map(|name| number_of(&table_64, name));
+        Ok(Self {
+            x86_64: count("arch/x86/entry/syscalls/syscall_64.tbl", TableArch::X86_64)?,
+            ia32: count("arch/x86/entry/syscalls/syscall_32.tbl", TableArch::Ia32)?,
+            always_allowed: excepted.collect(),
+        })
+    }
+
+    /// The tables of a kernel of this source.
+    ///
+    /// # Errors
+    /// If the tree has not the table that the kernel needs.
+    pub fn kernel(&self, arch: Arch, has_compat: bool) -> Result<Kernel> {
+        let missing = |table: &str| format!("the tree has no readable {table}");
+        let ia32 = self.ia32.with_context(|| missing("syscall_32.tbl"));
+        Ok(match arch {
+            Arch::I386 => Kernel::native(TableArch::Ia32, ia32?),
+            Arch::X86_64 => {
+                let count = self.x86_64.with_context(|| missing("syscall_64.tbl"))?;
+                let kernel =
+                    Kernel::native(TableArch::X86_64, count).with_always_allowed(&self.always_allowed);
+                if has_compat { kernel.with_compat(TableArch::Ia32, ia32?) } else { kernel }
+            }
+        })
+    }
+}
+
+/// The number of a call in a system call table.
+fn number_of(table: &str, name: &str) -> Option<u32> {
+    table.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        let (number, _abi) = (words.next()?, words.next()?);
+        (words.next()? == name).then(|| number.parse().ok())?
+    })
+}
