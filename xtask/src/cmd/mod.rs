@@ -3,6 +3,7 @@
 
 pub mod clean;
 pub mod doctor;
+mod engine;
 pub mod list;
 pub mod report;
 pub mod session;

@@ -1,34 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `test`: fetch, apply, build, boot, check, record.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::Result;
 use console::Style;
 use fs_err as fs;
 
 use crate::cli::{Cli, TestArgs};
-use crate::cmd::session::{Session, describe_host, host_packages};
+use crate::cmd::engine;
+use crate::cmd::session::{Session, host_packages};
 use crate::fault;
 use crate::lab::Lab;
 use crate::lab::check::CheckKind;
-use crate::lab::series::{Series, SeriesOrigin};
 use crate::parse::splat::Splats;
 use crate::plan::work::{Plan, Scope};
-use crate::record::model::{
-    CellRecord, Host, Outcome, PatchRecord, Run, RunState, SCHEMA, SeriesRecord, worst_exit_code,
-};
-use crate::record::store::{RunFolder, new_id, timestamp, write_atomically};
-use crate::run::compiler::Toolchain;
-use crate::run::context::{Context, Options};
-use crate::run::event::Event;
-use crate::run::guest::{millis, without_guest};
-use crate::run::schedule;
+use crate::record::model::{Outcome, Run, worst_exit_code};
+use crate::record::store::{timestamp, write_atomically};
 use crate::tell;
-use crate::tell::terminal::{Terminal, status_line};
+use crate::tell::terminal::status_line;
 
 /// Runs the verb.
 ///
@@ -55,7 +46,7 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
             let text = format!("{round} of {}", args.repeat);
             tell::print(&status_line(&Style::new().cyan(), "ROUND", None, &text));
         }
-        let run = run_once(&session, &plan, &options, &splats)?;
+        let (run, _) = engine::run_plan(&session, &plan, &options, &splats, 0)?;
         worst.extend(run.cells.iter().map(|cell| cell.outcome));
         if args.save_names {
             save_names(&session.lab, &plan, &run)?;
@@ -93,48 +84,6 @@ pub fn read_splats(lab: &Lab) -> Result<Splats> {
     Ok(splats.without_expired(today).map_err(usage)?)
 }
 
-/// One run with a record of its own.
-fn run_once(session: &Session, plan: &Plan, options: &Options, splats: &Splats) -> Result<Run> {
-    let started = Instant::now();
-    let cache = session.cache()?;
-    // Before the record is begun: what fails here must not leave one that says `running`.
-    let (host, toolchain) = (describe_host()?, Toolchain::ask()?);
-    let mut run = new_run(&session.lab, plan, &host)?;
-    let folder = RunFolder::create(&session.results, &run.id)?;
-    folder.write(&run)?;
-    let (sender, events) = channel();
-    let context = Context::new(&session.lab, &cache, toolchain, options, folder.path().to_owned(), sender);
-    let mut terminal = Terminal::new();
-    let result = std::thread::scope(|scope| {
-        let host = &host;
-        let engine = scope.spawn(move || {
-            let result = schedule::run(&context, plan, host, splats);
-            // The last sender goes with the context: it ends the loop below.
-            drop(context);
-            result
-        });
-        let told = listen(&events, &mut run, &folder, &mut terminal);
-        let worked = engine.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread of the lab panicked")));
-        worked.and(told)
-    });
-    terminal.finish();
-    run.state = match &result {
-        // A guest that was killed by an interrupt has an outcome, and yet the run is not complete.
-        _ if crate::sys::interrupt::is_interrupted() => RunState::Cancelled,
-        Ok(()) => RunState::Complete,
-        Err(_) => RunState::Failed,
-    };
-    run.ended = Some(timestamp(SystemTime::now()));
-    run.timings_ms.insert("total".into(), millis(started.elapsed()));
-    finish(&run, &folder)?;
-    // Where nothing ran there is nothing to tell but the error itself.
-    if result.is_ok() || run.cells.iter().any(|cell| !cell.attempts.is_empty()) {
-        tell::print(&tell::summary::summary(&run, folder.path()));
-    }
-    result?;
-    Ok(run)
-}
-
 /// Keeps the names of the sub-tests of what passed, for each tree.
 fn save_names(lab: &Lab, plan: &Plan, run: &Run) -> Result<()> {
     for guest in &plan.guests {
@@ -162,101 +111,6 @@ fn save_names(lab: &Lab, plan: &Plan, run: &Run) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Takes events as they come: to the terminal, and verdicts to the record.
-fn listen(
-    events: &Receiver<Event>,
-    run: &mut Run,
-    folder: &RunFolder,
-    terminal: &mut Terminal,
-) -> Result<()> {
-    let mut written = Ok(());
-    for event in events {
-        terminal.event(&event);
-        match event {
-            Event::Cell(record) => {
-                if let Some(cell) = run.cells.iter_mut().find(|cell| cell.id == record.id) {
-                    *cell = *record;
-                }
-            }
-            Event::Tree { name, record } => {
-                run.trees.insert(name, record);
-            }
-            _ => continue,
-        }
-        if written.is_ok() {
-            written = folder.write(run);
-        }
-    }
-    written
-}
-
-/// The last writing: the record, and the reports that CI collects.
-fn finish(run: &Run, folder: &RunFolder) -> Result<()> {
-    folder.write(run)?;
-    write_atomically(&folder.path().join("junit.xml"), tell::junit::junit(run)?.as_bytes())?;
-    write_atomically(&folder.path().join("results.ktap"), tell::ktap::ktap(run).as_bytes())
-}
-
-/// A record in which nothing has a verdict yet: what never comes to its turn stays cancelled.
-fn new_run(lab: &Lab, plan: &Plan, host: &Host) -> Result<Run> {
-    let now = SystemTime::now();
-    let blank = |cell: String| -> CellRecord {
-        without_guest(&cell, Outcome::Cancelled, "it never came to its turn".into(), Vec::new())
-    };
-    Ok(Run {
-        schema: SCHEMA,
-        id: new_id(now),
-        state: RunState::Running,
-        started: timestamp(now),
-        ended: None,
-        command: std::iter::once("cargo".to_owned())
-            .chain(std::iter::once("xtask".to_owned()))
-            .chain(std::env::args().skip(1))
-            .collect(),
-        host: host.clone(),
-        seed: 0,
-        series: series_records(lab, plan)?,
-        trees: BTreeMap::new(),
-        cells: plan.guests.iter().map(|guest| blank(guest.cell.to_string())).collect(),
-        timings_ms: BTreeMap::new(),
-    })
-}
-
-/// Where the series of a plan came from, those that they require included.
-fn series_records(lab: &Lab, plan: &Plan) -> Result<BTreeMap<String, SeriesRecord>> {
-    let mut records: BTreeMap<String, SeriesRecord> = BTreeMap::new();
-    for source in &plan.sources {
-        for (series, applied) in lab.applied(&source.point)? {
-            let record = records.entry(series.name.to_string()).or_insert_with(|| series_record(series));
-            if !record.applied.contains(&applied) {
-                record.applied.push(applied);
-            }
-        }
-    }
-    Ok(records)
-}
-
-fn series_record(series: &Series) -> SeriesRecord {
-    let patches = series.patches.iter().map(|patch| PatchRecord {
-        file: patch.file.clone(),
-        subject: patch.subject.clone(),
-        digest: patch.digest.clone(),
-        version: patch.provenance.version,
-        trailers: patch.provenance.trailers.clone(),
-        message_id: patch.message_id.clone(),
-    });
-    SeriesRecord {
-        origin: match &series.origin {
-            SeriesOrigin::Shipped => format!("kernel-patches/{}", series.name),
-            SeriesOrigin::AdHoc(path) => path.display().to_string(),
-            SeriesOrigin::Empty => "no patches".into(),
-        },
-        base_commit: series.base_commit.clone(),
-        applied: Vec::new(),
-        patches: patches.collect(),
-    }
 }
 
 /// The plan as text.
