@@ -10,6 +10,7 @@ use seccomp_oracle::answer::{self, Record};
 use seccomp_oracle::cache::expected_dump;
 use seccomp_oracle::cases::cases;
 use seccomp_oracle::chain;
+use seccomp_oracle::dump::Dump;
 use seccomp_oracle::tables::{Arch, Kernel};
 
 use crate::wire::{
@@ -226,7 +227,7 @@ impl Guest {
                         errno: refusal.errno(),
                     },
                 },
-                dump: text.as_bytes(),
+                dump: Dump::Text(text.as_bytes()),
             })
             .collect();
         answer::encode(&records).ok_or_else(|| std::io::Error::other("an answer that is too long"))

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the guest program answers to a file of chains.
 //!
-//! Little-endian records: `SLCR`, u32 id, u32 status, u32 detail, u32 length, then that many bytes of dump; at the end
-//! `SLCE` and u32 number of records.
+//! Little-endian records: `SLCR`, u32 id, u32 status, u32 detail, u32 length, then that many bytes of dump
+//! (none where there is no dump); at the end `SLCE` and u32 number of records.
 //!
 //! | status | meaning | detail |
 //! |---|---|---|
-//! | 0 | attached and dumped | 0 |
+//! | 0 | attached and dumped, as text | 0 |
 //! | 1 | the kernel refused a filter | filter << 16 \| errno |
 //! | 2 | the file could not be opened or read | errno |
 //! | 3 | the program itself failed | errno |
+//! | 4 | attached and dumped, as bits ([`crate::dump`]) | 0 |
 
 use std::fmt;
 
+use crate::dump::{self, Dump};
 use crate::errno;
 
 /// What a record begins with.
@@ -20,6 +22,9 @@ pub const RECORD: [u8; 4] = *b"SLCR";
 
 /// What the end begins with.
 pub const END: [u8; 4] = *b"SLCE";
+
+/// The status of a dump that is packed.
+const PACKED: u32 = 4;
 
 /// All that could be read of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,14 +36,14 @@ pub struct Answer<'a> {
 }
 
 /// What happened to one chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record<'a> {
     /// The id of the chain.
     pub id: u32,
     /// What happened.
     pub status: Status,
     /// What was read from the file.
-    pub dump: &'a [u8],
+    pub dump: Dump<'a>,
 }
 
 /// What happened to a chain.
@@ -68,8 +73,10 @@ pub enum Damage {
     Magic(usize),
     /// A status that is not known.
     Status(usize, u32),
-    /// A detail with status 0.
+    /// A detail with status 0 or 4.
     Detail(usize, u32),
+    /// Status 4, and what follows is no packed dump.
+    Packing(usize),
     /// The end counts other records than there are: what it says, what there are.
     Count(u32, usize),
     /// Bytes after the end.
@@ -110,9 +117,15 @@ fn next(bytes: &[u8], at: usize) -> Result<Item<'_>, Damage> {
             let (status, rest) = number(rest).ok_or(truncated)?;
             let (detail, rest) = number(rest).ok_or(truncated)?;
             let (length, rest) = number(rest).ok_or(truncated)?;
+            let is_packed = status == PACKED;
             let status = decode_status(at, status, detail)?;
-            let dump = rest.get(..length as usize).ok_or(truncated)?;
-            Ok(Item::Record(Record { id, status, dump }, at + 20 + dump.len()))
+            let bytes = rest.get(..length as usize).ok_or(truncated)?;
+            let dump = if is_packed {
+                Dump::unpack(bytes).map_err(|dump::BadPacking| Damage::Packing(at))?
+            } else {
+                Dump::Text(bytes)
+            };
+            Ok(Item::Record(Record { id, status, dump }, at + 20 + bytes.len()))
         }
         END => {
             let (count, _) = number(rest).ok_or(truncated)?;
@@ -129,8 +142,8 @@ fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
 fn decode_status(at: usize, status: u32, detail: u32) -> Result<Status, Damage> {
     let [errno_low, errno_high, filter_low, filter_high] = detail.to_le_bytes();
     match status {
-        0 if detail == 0 => Ok(Status::Dumped),
-        0 => Err(Damage::Detail(at, detail)),
+        0 | PACKED if detail == 0 => Ok(Status::Dumped),
+        0 | PACKED => Err(Damage::Detail(at, detail)),
         1 => Ok(Status::Refused {
             filter: u16::from_le_bytes([filter_low, filter_high]),
             errno: u16::from_le_bytes([errno_low, errno_high]),
@@ -151,24 +164,28 @@ fn end_damage(bytes: &[u8], count: u32, seen: usize, end: usize) -> Option<Damag
     }
 }
 
-/// Writes an answer as the guest program does: for tests and for fakes of it.
+/// Writes an answer as the guest program does: for tests and for fakes of it. A text that can be packed is.
 ///
 /// `None` where a dump or the number of records does not fit 32 bits.
 #[must_use]
 pub fn encode(records: &[Record<'_>]) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     for Record { id, status, dump } in records {
+        let text = dump.text();
+        let packed = if *status == Status::Dumped { dump::pack(&text) } else { None };
         let (status, detail) = match *status {
-            Status::Dumped => (0_u32, 0),
+            Status::Dumped if packed.is_some() => (PACKED, 0),
+            Status::Dumped => (0, 0),
             Status::Refused { filter, errno } => (1, u32::from(filter) << 16 | u32::from(errno)),
             Status::Unreadable(errno) => (2, errno),
             Status::ProgramError(errno) => (3, errno),
         };
+        let payload = packed.as_deref().unwrap_or(&text);
         bytes.extend(RECORD);
-        for number in [*id, status, detail, u32::try_from(dump.len()).ok()?] {
+        for number in [*id, status, detail, u32::try_from(payload.len()).ok()?] {
             bytes.extend(number.to_le_bytes());
         }
-        bytes.extend(*dump);
+        bytes.extend(payload);
     }
     bytes.extend(END);
     bytes.extend(u32::try_from(records.len()).ok()?.to_le_bytes());
@@ -203,6 +220,7 @@ impl fmt::Display for Damage {
             Self::Magic(at) => write!(f, "byte {at}: neither a record nor the end"),
             Self::Status(at, status) => write!(f, "byte {at}: unknown status {status}"),
             Self::Detail(at, detail) => write!(f, "byte {at}: dumped, and yet a detail of {detail:#x}"),
+            Self::Packing(at) => write!(f, "byte {at}: the dump is not packed as it must be"),
             Self::Count(said, seen) => write!(f, "the end record counts {said} records, there are {seen}"),
             Self::Trailing(at) => write!(f, "byte {at}: bytes after the end record"),
         }
@@ -213,14 +231,16 @@ impl std::error::Error for Damage {}
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn records() -> [Record<'static>; 4] {
         [
-            Record { id: 0, status: Status::Dumped, dump: b"x86_64 0 ALLOW\n" },
-            Record { id: 1, status: Status::Refused { filter: 2, errno: 22 }, dump: b"" },
-            Record { id: 9, status: Status::Unreadable(13), dump: b"" },
-            Record { id: 10, status: Status::ProgramError(11), dump: b"SLCE" },
+            Record { id: 0, status: Status::Dumped, dump: Dump::Text(b"x86_64 0 ALLOW") },
+            Record { id: 1, status: Status::Refused { filter: 2, errno: 22 }, dump: Dump::EMPTY },
+            Record { id: 9, status: Status::Unreadable(13), dump: Dump::EMPTY },
+            Record { id: 10, status: Status::ProgramError(11), dump: Dump::Text(b"SLCE") },
         ]
     }
 
@@ -233,8 +253,8 @@ mod tests {
             b'S', b'L', b'C', b'E', 2, 0, 0, 0,
         ];
         let wanted = vec![
-            Record { id: 3, status: Status::Dumped, dump: b"hi" },
-            Record { id: 4, status: Status::Refused { filter: 7, errno: 12 }, dump: b"" },
+            Record { id: 3, status: Status::Dumped, dump: Dump::Text(b"hi") },
+            Record { id: 4, status: Status::Refused { filter: 7, errno: 12 }, dump: Dump::EMPTY },
         ];
         assert_eq!(encode(&wanted).unwrap(), bytes);
         assert_eq!(decode(&bytes), Answer { records: wanted, damage: None });
@@ -262,11 +282,41 @@ mod tests {
         let record = |status: u8, detail: u8, length: u8| {
             [b"SLCR", &[1, 0, 0, 0, status, 0, 0, 0, detail, 0, 0, 0, length, 0, 0, 0][..], end].concat()
         };
-        assert_eq!(damage(&record(4, 0, 0)), Some(Damage::Status(0, 4)));
+        assert_eq!(damage(&record(5, 0, 0)), Some(Damage::Status(0, 5)));
+        assert_eq!(damage(&record(4, 0, 0)), Some(Damage::Packing(0)));
+        assert_eq!(damage(&record(4, 0, 8)), Some(Damage::Packing(0)));
+        assert_eq!(damage(&record(4, 0, 9)), Some(Damage::Truncated(0)));
+        assert_eq!(damage(&record(4, 5, 0)), Some(Damage::Detail(0, 5)));
         assert_eq!(damage(&record(0, 5, 0)), Some(Damage::Detail(0, 5)));
         assert_eq!(damage(&record(0, 0, 0)), Some(Damage::Count(0, 1)));
         assert_eq!(damage(&record(0, 0, 9)), Some(Damage::Truncated(0)));
         // A length that is too short: the dump's rest is taken for a record.
         assert_eq!(damage(&record(0, 0, 4)), Some(Damage::Magic(24)));
+    }
+
+    #[test]
+    fn a_text_that_can_be_packed_is() {
+        let text = Dump::Text(b"ia32 0 ALLOW\nia32 1 FILTER\n");
+        let bytes = encode(&[Record { id: 5, status: Status::Dumped, dump: text.clone() }]).unwrap();
+        #[rustfmt::skip]
+        let wanted = [
+            b'S', b'L', b'C', b'R', 5, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 13, 0, 0, 0,
+            4, 0, 0, 0, b'i', b'a', b'3', b'2', 2, 0, 0, 0, 1,
+            b'S', b'L', b'C', b'E', 1, 0, 0, 0,
+        ];
+        assert_eq!(bytes, wanted);
+        let answer = decode(&bytes);
+        assert_eq!(answer.damage, None);
+        assert_eq!(answer.records[0].status, Status::Dumped);
+        assert_eq!(answer.records[0].dump.text(), text.text());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_have_an_answer(tail: Vec<u8>, cut in 0_usize..200) {
+            let bytes = encode(&records()).unwrap();
+            let bytes = [&bytes[..cut.min(bytes.len())], &tail].concat();
+            let _ = decode(&bytes);
+        }
     }
 }

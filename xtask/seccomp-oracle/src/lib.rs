@@ -13,7 +13,7 @@
 //! | [`interpret`] | what a filter answers for one call (decodes through [`insn::Op`]) |
 //! | [`walk`] | the constant-allow walk (reads raw opcodes, so that it shares no decoder with `interpret`) |
 //! | [`tables`], [`cache`], [`difference`] | the bitmaps, their text, and how another text departs from it |
-//! | [`request`], [`answer`] | the two file formats shared with the guest program |
+//! | [`request`], [`answer`], [`dump`] | the two file formats shared with the guest program |
 //! | [`cases`], [`judge`] | the fixed cases of the check `seccomp_cache.dump`, and its verdicts |
 
 pub mod action;
@@ -23,6 +23,7 @@ pub mod cases;
 pub mod chain;
 pub mod data;
 pub mod difference;
+pub mod dump;
 pub mod errno;
 pub mod insn;
 pub mod interpret;

@@ -7,6 +7,7 @@ use seccomp_oracle::answer::{self, Record, Status};
 use seccomp_oracle::cache::{Bitmap, expected, expected_dump};
 use seccomp_oracle::data::SeccompData;
 use seccomp_oracle::difference::compare;
+use seccomp_oracle::dump::Dump;
 use seccomp_oracle::insn::{Arithmetic, Insn, Op, Operand, Register, Test};
 use seccomp_oracle::interpret::{path, run, run_chain};
 use seccomp_oracle::program::{Fault, Program};
@@ -146,7 +147,10 @@ fn record() -> impl Strategy<Value = (u32, Status, Vec<u8>)> {
 }
 
 fn borrowed(records: &[(u32, Status, Vec<u8>)]) -> Vec<Record<'_>> {
-    records.iter().map(|(id, status, dump)| Record { id: *id, status: *status, dump }).collect()
+    records
+        .iter()
+        .map(|(id, status, dump)| Record { id: *id, status: *status, dump: Dump::Text(dump) })
+        .collect()
 }
 
 proptest! {

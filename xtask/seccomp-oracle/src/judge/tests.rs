@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::answer::encode;
+use crate::cache::expected_dump;
 use crate::cases::{cases, golden_kernel};
 
 /// What a correct kernel would answer to a case.
@@ -23,7 +24,7 @@ fn judged(change: impl FnOnce(&mut Vec<(u32, Answered, String)>)) -> Vec<SubVerd
     change(&mut answers);
     let records: Vec<_> = answers
         .iter()
-        .map(|(id, status, dump)| Record { id: *id, status: *status, dump: dump.as_bytes() })
+        .map(|(id, status, dump)| Record { id: *id, status: *status, dump: Dump::Text(dump.as_bytes()) })
         .collect();
     judge(&golden_kernel(), &cases, &encode(&records).unwrap())
 }
@@ -90,7 +91,7 @@ fn a_damaged_answer_is_no_pass() {
     let verdicts = judge(&golden_kernel(), &all, b"");
     assert!(verdicts[..all.len()].iter().all(|verdict| verdict.status == Status::NotRun));
     assert_eq!(verdicts[all.len()].status, Status::Fail);
-    let record = Record { id: 0, status: Answered::Dumped, dump: b"" };
+    let record = Record { id: 0, status: Answered::Dumped, dump: Dump::EMPTY };
     let mut bytes = encode(&[record]).unwrap();
     bytes.truncate(bytes.len() - 1);
     let verdicts = judge(&golden_kernel(), &all[..1], &bytes);
@@ -130,4 +131,27 @@ fn a_program_error_is_no_verdict_about_the_kernel() {
     let verdicts =
         judged(|answers| (answers[at].1, answers[at].2) = (Answered::Unreadable(2), String::new()));
     assert_eq!(told(&verdicts), ["ret_allow fail: the file could not be opened or read, errno 2 (ENOENT)"]);
+}
+
+#[test]
+fn packed_and_as_text_say_the_same() {
+    let kernel = golden_kernel();
+    let case = &cases()[place("deny_from_100")];
+    let chain = chain::check(&case.filters).unwrap();
+    let right = expected_dump(&kernel, Some(&chain));
+    let wrong = right.replacen("x86_64 7 ALLOW", "x86_64 7 FILTER", 1);
+    let short = right.replacen("ia32 440 FILTER\n", "", 1);
+    let swapped = right.replace("x86_64", "x32");
+    for (text, count) in [(&right, 0), (&wrong, 1), (&short, 1), (&swapped, 441)] {
+        let packed = crate::dump::pack(text.as_bytes()).unwrap();
+        let packed = compare_dump(&kernel, &chain, &Dump::unpack(&packed).unwrap());
+        assert_eq!(packed, compare_dump(&kernel, &chain, &Dump::Text(text.as_bytes())));
+        assert_eq!(packed.total, count);
+        // Without filters every line is one too many.
+        let none = crate::dump::pack(text.as_bytes()).unwrap();
+        let none = compare_dump(&kernel, &[], &Dump::unpack(&none).unwrap());
+        assert_eq!(none.total, text.lines().count());
+    }
+    assert!(compare_dump(&kernel, &[], &Dump::EMPTY).is_empty());
+    assert_eq!(compare_dump(&kernel, &chain, &Dump::EMPTY).total, 882);
 }
