@@ -13,6 +13,7 @@
 //! | [`interpret`] | what a filter answers for one call (decodes through [`insn::Op`]) |
 //! | [`walk`] | the constant-allow walk (reads raw opcodes, so that it shares no decoder with `interpret`) |
 //! | [`tables`], [`cache`], [`difference`] | the bitmaps, their text, and how another text departs from it |
+//! | [`sound`] | whether a chain allows a call, by all its paths and apart from the walk |
 //! | [`request`], [`answer`], [`dump`] | the two file formats shared with the guest program |
 //! | [`cases`], [`judge`] | the fixed cases of the check `seccomp_cache.dump`, and its verdicts |
 
@@ -31,5 +32,6 @@ pub mod judge;
 mod opcode;
 pub mod program;
 pub mod request;
+pub mod sound;
 pub mod tables;
 pub mod walk;
