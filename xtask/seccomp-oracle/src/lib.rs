@@ -14,6 +14,7 @@
 //! | [`walk`] | the constant-allow walk (reads raw opcodes, so that it shares no decoder with `interpret`) |
 //! | [`tables`], [`cache`], [`difference`] | the bitmaps, their text, and how another text departs from it |
 //! | [`sound`] | whether a chain allows a call, by all its paths and apart from the walk |
+//! | [`random`], [`shrink`] | chains out of a number, and smaller ones that still fail |
 //! | [`request`], [`answer`], [`dump`] | the two file formats shared with the guest program |
 //! | [`cases`], [`judge`] | the fixed cases of the check `seccomp_cache.dump`, and its verdicts |
 
@@ -31,7 +32,9 @@ pub mod interpret;
 pub mod judge;
 mod opcode;
 pub mod program;
+pub mod random;
 pub mod request;
+pub mod shrink;
 pub mod sound;
 pub mod tables;
 pub mod walk;
