@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::answer::{Answer, Record, Status as Answered, decode};
-use crate::cache::expected;
+use crate::cache::{Bitmaps, expected};
 use crate::cases::Case;
 use crate::chain;
 use crate::difference::{Differences, compare};
@@ -88,18 +88,22 @@ fn judge_record(kernel: &Kernel, case: &Case, record: &Record<'_>) -> (Status, O
 }
 
 /// How the dump of a chain departs from the model's, oldest filter first; nothing for the empty dump of no filters.
-///
-/// Packed bits are compared with the model's bits, and texts are made only where those differ.
 #[must_use]
 pub fn compare_dump(kernel: &Kernel, chain: &[Program], dump: &Dump<'_>) -> Differences {
+    compare_bits(chain, &expected(kernel, chain), dump)
+}
+
+/// The same with the bitmaps of the chain at hand.
+///
+/// Packed bits are compared with the model's bits, and texts are made only where those differ.
+pub(crate) fn compare_bits(chain: &[Program], wanted: &Bitmaps, dump: &Dump<'_>) -> Differences {
     if chain.is_empty() {
         return compare("", &dump.text());
     }
-    let wanted = expected(kernel, chain);
-    if dump.is_packed_as(&wanted) { Differences::default() } else { compare(&wanted.dump(), &dump.text()) }
+    if dump.is_packed_as(wanted) { Differences::default() } else { compare(&wanted.dump(), &dump.text()) }
 }
 
-fn describe(refusal: &chain::ChainRefusal) -> String {
+pub(crate) fn describe(refusal: &chain::ChainRefusal) -> String {
     let errno = errno::describe(refusal.errno().into());
     format!("filter {} with errno {errno}: {}", refusal.filter, refusal.fault)
 }
