@@ -22,7 +22,7 @@
 #include "shell.h"
 
 #define JOB_WAIT_MS	30000	/* silence of the host while it still has to say something */
-#define PLANT_WAIT_MS	500
+#define PLANT_WAIT_MS	5000	/* it comes at once, unless the host is slow */
 #define PLANT_STEP_MS	10
 #define PLANT_FILE	"/sys/kernel/debug/provoke-crash/DIRECT"
 

@@ -14,7 +14,7 @@
 #include "setup.h"
 
 #define PORT_CLASS		"/sys/class/virtio-ports"
-#define PORT_WAIT_MS		5000
+#define PORT_WAIT_MS		25000	/* the host may be slow: less than its boot deadline */
 #define PORT_STEP_MS		5
 
 #define SEND_STALL_MS_MAX	(600 * 1000)	/* a host that takes nothing for so long is gone */

@@ -23,7 +23,7 @@
 
 #define WAIT_MS_MAX	1000	/* nothing depends on it: a second look costs nothing */
 #define GRACE_MS	100	/* for processes that are on their way out by themselves */
-#define KILL_MS_MAX	5000	/* until a killed process counts as stuck in the kernel */
+#define KILL_MS_MAX	15000	/* until a killed process counts as stuck in the kernel */
 
 struct run {
 	const struct check *check;
