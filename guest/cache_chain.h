@@ -123,7 +123,7 @@ static void end_task(pid_t task)
 /* Attaches the first `count` filters, and believes what the calls return. */
 static struct attached attach_some(const struct chain *chain, u32 count)
 {
-	static _Alignas(16) char stack[STACK_BYTES];
+	static u64 stack[STACK_BYTES / sizeof(u64)];	/* clone() aligns it */
 	struct attached attached = { .refused = false };
 	int status;
 
@@ -131,7 +131,7 @@ static struct attached attach_some(const struct chain *chain, u32 count)
 	progress.count = count;
 	progress.done = 0;
 	progress.value = 0;
-	attached.task = clone(be_task, stack + sizeof(stack),
+	attached.task = clone(be_task, stack + ARRAY_SIZE(stack),
 			      CLONE_VM | CLONE_FS | CLONE_FILES | SIGCHLD, NULL);
 	if (attached.task < 0) {
 		attached.error = errno;
