@@ -35,6 +35,10 @@ pub struct Cli {
 pub enum Verb {
     /// Fetch, apply, build, boot, check, record.
     Test(TestArgs),
+    /// Compare kernels with the model on random filter chains.
+    Fuzz(FuzzArgs),
+    /// Say why a call is in the cache of a filter chain or not.
+    Explain(ExplainArgs),
     /// Show cells, checks and cached kernels.
     List(ListArgs),
     /// Open a shell in a guest, or run one command in it.
@@ -127,6 +131,59 @@ pub struct TestArgs {
     /// Say what would be done, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Flags of `fuzz`.
+#[derive(Debug, Args)]
+pub struct FuzzArgs {
+    /// Which cells: each gets all chains. Ids or globs; default: the default matrix.
+    #[arg(value_name = "CELL_GLOB")]
+    pub globs: Vec<String>,
+    /// A tree of lab.toml, path=DIR, or NAME=path:DIR.
+    #[arg(long, value_name = "TREE")]
+    pub tree: Vec<String>,
+    /// A series, NAME or NAME@N, `none`, an mbox, or a folder of patches.
+    #[arg(long, value_name = "SERIES")]
+    pub series: Vec<String>,
+    /// A flavor, with or without variants.
+    #[arg(long, value_name = "FLAVOR")]
+    pub flavor: Vec<String>,
+    /// How many chains [default: 2000].
+    #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub chains: Option<u64>,
+    /// Go on for this long, in rounds of 2000 chains.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: Option<u64>,
+    /// What the chains are made of; the same number makes the same chains [default: a new one].
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    /// Run the chains of a file instead: one that `fuzz` has saved.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["chains", "seconds", "seed"])]
+    pub replay: Option<PathBuf>,
+    /// How to run them.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Flags of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A chain of a file: one that `fuzz` has saved.
+    #[arg(long, value_name = "FILE", group = "what")]
+    pub chain: Option<PathBuf>,
+    /// A random chain: SEED:PLACE, as `fuzz` names it.
+    #[arg(long, value_name = "SEED:PLACE", group = "what")]
+    pub random: Option<String>,
+    /// A case of the check `seccomp_cache.dump`, by its name.
+    #[arg(long, value_name = "NAME", group = "what")]
+    pub case: Option<String>,
+    /// Which chain of the file, by its id [default: its first].
+    #[arg(long, value_name = "ID", requires = "chain")]
+    pub id: Option<u32>,
+    /// The architecture of the call: x86_64 or ia32.
+    pub arch: String,
+    /// The number of the call.
+    pub number: u32,
 }
 
 /// Flags of `list`.
@@ -224,6 +281,21 @@ pub struct CleanArgs {
     /// Remove the whole cache.
     #[arg(long)]
     pub all: bool,
+}
+
+impl FuzzArgs {
+    /// The selection, with trees and series that were given ad hoc replaced by their names.
+    pub fn selection(&self, trees: Vec<String>, series: Vec<String>, checks: Vec<String>) -> Selection {
+        Selection {
+            globs: self.globs.clone(),
+            trees,
+            series,
+            flavors: self.flavor.clone(),
+            checks,
+            matrix: None,
+            shard: None,
+        }
+    }
 }
 
 impl SelectArgs {

@@ -53,7 +53,7 @@ pub enum VerdictSource {
     /// Its exit code.
     ExitCode,
     /// What a model said of its output.
-    Model(Vec<SubRecord>),
+    Model(ModelVerdict),
 }
 
 /// All that decides a verdict.
@@ -80,6 +80,15 @@ pub struct Evidence<'a> {
     pub expected: &'a Expected,
     /// `YYYY-MM-DD`.
     pub today: &'a str,
+}
+
+/// What a model says of an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModelVerdict {
+    /// The sub-results.
+    pub subs: Vec<SubRecord>,
+    /// What was counted, by name.
+    pub figures: std::collections::BTreeMap<String, u64>,
 }
 
 /// A verdict and its reasons.

@@ -44,11 +44,13 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     sys::interrupt::install()?;
     match &cli.verb {
         Verb::Test(args) if !args.dry_run => sys::reaper::start()?,
-        Verb::Shell(_) => sys::reaper::start()?,
+        Verb::Shell(_) | Verb::Fuzz(_) => sys::reaper::start()?,
         _ => {}
     }
     match &cli.verb {
         Verb::Test(args) => cmd::test::run(cli, args),
+        Verb::Fuzz(args) => cmd::fuzz::run(cli, args),
+        Verb::Explain(args) => cmd::explain::run(args),
         Verb::List(args) => cmd::list::run(cli, args),
         Verb::Shell(args) => cmd::shell::run(cli, args),
         Verb::Report(args) => cmd::report::run(cli, args),

@@ -4,8 +4,11 @@
 pub mod clean;
 pub mod doctor;
 mod engine;
+pub mod explain;
+pub mod fuzz;
 pub mod list;
 pub mod report;
 pub mod session;
 pub mod shell;
+mod shrink;
 pub mod test;

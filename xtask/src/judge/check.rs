@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One check: from its transcript to its status.
 
+use std::collections::BTreeMap;
+
 use super::{CheckState, Evidence, JudgedCheck, VerdictSource};
 use crate::lab::expected::ExpectedStatus;
 use crate::parse::ktap::{KtapReport, Plan, Status};
@@ -15,6 +17,7 @@ pub(super) fn judge_check(evidence: &Evidence<'_>, judged: &JudgedCheck) -> Chec
         reason,
         plan: None,
         ms: 0,
+        figures: BTreeMap::new(),
         subs: Vec::new(),
     };
     let (index, verdict) = match &judged.state {
@@ -27,14 +30,18 @@ pub(super) fn judge_check(evidence: &Evidence<'_>, judged: &JudgedCheck) -> Chec
     let (plan, subs, own_fault) = match verdict {
         VerdictSource::Ktap(names) => from_ktap(check.ktap.as_ref(), names),
         VerdictSource::ExitCode => from_exit_code(&judged.name, check),
-        VerdictSource::Model(subs) => (u32::try_from(subs.len()).ok(), subs.clone(), None),
+        VerdictSource::Model(model) => (u32::try_from(model.subs.len()).ok(), model.subs.clone(), None),
     };
     let (status, reason) = match program_fault(check, verdict).or(own_fault) {
         Some(fault) => (CheckStatus::Fail, fault),
         None => sum_up(evidence, &judged.name, &subs),
     };
     let ms = check.dones.first().map_or(0, |done| done.ms);
-    CheckRecord { name: judged.name.clone(), status, reason, plan, ms, subs }
+    let figures = match verdict {
+        VerdictSource::Model(model) => model.figures.clone(),
+        VerdictSource::Ktap(_) | VerdictSource::ExitCode => BTreeMap::new(),
+    };
+    CheckRecord { name: judged.name.clone(), status, reason, plan, ms, figures, subs }
 }
 
 /// What is wrong with how a program ran, whatever it printed.

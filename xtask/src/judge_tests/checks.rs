@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a check must have done for its cell to pass.
 
-use super::super::{CheckState, VerdictSource};
+use super::super::{CheckState, ModelVerdict, VerdictSource};
 use super::guest::{Guest, NONCE, absent, good, record, sub};
 use crate::plan::work::Scope;
 use crate::record::model::{CheckStatus, Outcome};
@@ -128,7 +128,10 @@ fn a_model_must_say_pass_of_everything() {
     let model = |statuses: &[CheckStatus]| {
         let mut guest = good();
         let subs = statuses.iter().map(|status| sub("fact", *status)).collect();
-        guest.checks[2].state = CheckState::Sent { index: 2, verdict: VerdictSource::Model(subs) };
+        guest.checks[2].state = CheckState::Sent {
+            index: 2,
+            verdict: VerdictSource::Model(ModelVerdict { subs, ..ModelVerdict::default() }),
+        };
         guest
     };
     use CheckStatus::{Absent, Fail, Flaky, NotRun, Pass, Skip};

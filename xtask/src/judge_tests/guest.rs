@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use super::super::{CheckState, Evidence, JudgedCheck, Verdict, VerdictSource, judge};
+use super::super::{CheckState, Evidence, JudgedCheck, ModelVerdict, Verdict, VerdictSource, judge};
 use crate::lab::expected::Expected;
 use crate::parse::ktap::RepeatedNames;
 use crate::parse::splat::Splats;
@@ -113,7 +113,14 @@ pub fn good() -> Guest {
         checks: vec![
             sent("alpha", 0, VerdictSource::Ktap(Vec::new())),
             sent("beta", 1, VerdictSource::ExitCode),
-            sent("gamma", 2, VerdictSource::Model(vec![sub("fact", CheckStatus::Pass)])),
+            sent(
+                "gamma",
+                2,
+                VerdictSource::Model(ModelVerdict {
+                    subs: vec![sub("fact", CheckStatus::Pass)],
+                    ..ModelVerdict::default()
+                }),
+            ),
             absent("delta", Scope::WherePresent),
         ],
         readings: vec![Reading::Ktap(RepeatedNames::Error), Reading::ExitCode, Reading::Raw],

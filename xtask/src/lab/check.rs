@@ -69,12 +69,28 @@ pub enum PlanSource {
 pub enum Oracle {
     /// `/proc/<pid>/seccomp_cache` of chains made by hand, against the model of the walk.
     Cache,
+    /// The same of chains made by chance.
+    Random(RandomChains),
+    /// The same of a file of chains: what `fuzz --replay` was given. Not in `lab.toml`.
+    Kept(std::path::PathBuf),
+}
+
+/// Which chains of a sequence; a chain depends on the seed and its place alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RandomChains {
+    /// What the sequence is made of.
+    pub seed: u64,
+    /// The first chain, from 0.
+    pub first: u64,
+    /// How many chains.
+    pub count: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum OracleName {
     SeccompCache,
+    SeccompRandom,
 }
 
 /// A library that a program of newer trees needs.
@@ -99,6 +115,8 @@ pub struct RawCheck {
     plan: Option<PlanSource>,
     program: Option<String>,
     oracle: Option<OracleName>,
+    seed: Option<u64>,
+    chains: Option<u64>,
     #[serde(default)]
     args: Vec<String>,
     #[serde(default)]
@@ -125,6 +143,7 @@ impl RawCheck {
     /// # Errors
     /// A usage fault that names the field.
     pub fn into_check(self, name: CheckName) -> Result<Check, Fault> {
+        let is_random = self.oracle == Some(OracleName::SeccompRandom);
         // Each field, whether it was given, and whether it belongs to the kind.
         let (is_kselftest, is_oracle) = (self.kind == KindName::Kselftest, self.kind == KindName::Oracle);
         let fields = [
@@ -133,6 +152,8 @@ impl RawCheck {
             ("plan", self.plan.is_some(), is_kselftest),
             ("program", self.program.is_some(), !is_kselftest),
             ("oracle", self.oracle.is_some(), is_oracle),
+            ("seed", self.seed.is_some(), is_random),
+            ("chains", self.chains.is_some(), is_random),
         ];
         let mut stray = fields.iter().filter(|(_, given, belongs)| *given && !belongs);
         if let Some((field, _, _)) = stray.next() {
@@ -155,6 +176,11 @@ impl RawCheck {
                 source: self.program.ok_or_else(|| missing("program"))?,
                 oracle: match self.oracle.ok_or_else(|| missing("oracle"))? {
                     OracleName::SeccompCache => Oracle::Cache,
+                    OracleName::SeccompRandom => Oracle::Random(RandomChains {
+                        seed: self.seed.ok_or_else(|| missing("seed"))?,
+                        first: 0,
+                        count: self.chains.ok_or_else(|| missing("chains"))?,
+                    }),
                 },
             },
         };

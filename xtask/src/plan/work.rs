@@ -97,6 +97,22 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The plan of one guest alone; nothing if there is no such guest.
+    pub fn only(&self, guest: usize) -> Self {
+        let parts = || {
+            let guest = self.guests.get(guest)?;
+            let kernel = self.kernels.get(guest.kernel)?;
+            let source = self.sources.get(kernel.source)?.clone();
+            Some((
+                source,
+                KernelWork { source: 0, ..kernel.clone() },
+                GuestWork { kernel: 0, ..guest.clone() },
+            ))
+        };
+        let Some((source, kernel, guest)) = parts() else { return Self::default() };
+        Self { sources: vec![source], kernels: vec![kernel], guests: vec![guest] }
+    }
+
     fn source(&mut self, cell: &Cell) -> usize {
         let work = SourceWork { tree: cell.tree.clone(), point: cell.point.clone() };
         self.sources.iter().position(|other| *other == work).unwrap_or_else(|| {

@@ -271,6 +271,9 @@ pub struct CheckRecord {
     pub plan: Option<u32>,
     /// Time in the guest.
     pub ms: u64,
+    /// What was counted, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub figures: BTreeMap<String, u64>,
     /// The sub-results.
     pub subs: Vec<SubRecord>,
 }

@@ -14,7 +14,15 @@ pub fn sub(name: &str, ordinal: u32, status: CheckStatus, reason: &str) -> SubRe
 
 pub fn check(name: &str, status: CheckStatus, reason: &str, subs: Vec<SubRecord>) -> CheckRecord {
     let plan = u32::try_from(subs.len()).ok().filter(|plan| *plan > 0);
-    CheckRecord { name: name.into(), status, reason: reason.into(), plan, ms: 1500, subs }
+    CheckRecord {
+        name: name.into(),
+        status,
+        reason: reason.into(),
+        plan,
+        ms: 1500,
+        figures: BTreeMap::new(),
+        subs,
+    }
 }
 
 pub fn cell(id: &str, outcome: Outcome, reason: &str, checks: Vec<CheckRecord>) -> CellRecord {

@@ -202,7 +202,7 @@ fn judged_checks(
                 let raw = transcripts.get(at).map(|check| check.raw.as_slice()).unwrap_or_default();
                 let verdict = match (questions.get(at), reading(check)) {
                     (Some(Some(question)), _) => {
-                        VerdictSource::Model(question.verdicts(ready.subject(), raw)?)
+                        VerdictSource::Model(question.verdict(ready.subject(), raw)?)
                     }
                     (_, Reading::ExitCode) => VerdictSource::ExitCode,
                     _ => VerdictSource::Ktap(

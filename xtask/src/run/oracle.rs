@@ -3,14 +3,32 @@
 //!
 //! The only place where the engine meets the model of the seccomp cache.
 
-use anyhow::Result;
-use seccomp_oracle::cases::{Case, cases, request};
-use seccomp_oracle::judge::{Status, SubVerdict, judge};
+use std::collections::BTreeMap;
 
-use crate::lab::check::Oracle;
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use seccomp_oracle::batch;
+use seccomp_oracle::cache::expected;
+use seccomp_oracle::cases::{Case, cases, request};
+use seccomp_oracle::chain;
+use seccomp_oracle::judge::{Status, SubVerdict, judge};
+use seccomp_oracle::random;
+use seccomp_oracle::request::{self as chain_file, Chain};
+use seccomp_oracle::sound;
+use seccomp_oracle::tables::Kernel;
+
+use crate::fault::Fault;
+use crate::judge::ModelVerdict;
+use crate::lab::check::{Oracle, RandomChains};
 use crate::lab::kernel::Arch;
 use crate::record::model::{CheckStatus, SubRecord};
 use crate::run::tree_facts::TreeFacts;
+
+/// Chains that get a sub-result of their own where they are wrong; the others are counted.
+const WRONG_SHOWN_MAX: usize = 20;
+
+/// Sub-results of single chains are called this and the chain's id.
+pub const CHAIN_PREFIX: &str = "chain-";
 
 /// The kernel that is asked.
 #[derive(Debug, Clone, Copy)]
@@ -33,34 +51,142 @@ pub struct Question {
 /// What the answer is judged by.
 enum Asked {
     Cases(Vec<Case>),
+    Chains(Vec<Chain>),
 }
 
 impl Question {
     /// Puts an oracle's question.
     ///
     /// # Errors
-    /// If what is asked does not fit the format.
+    /// A usage fault for a file that holds no chains; more chains than a file can hold.
     pub fn put(oracle: &Oracle) -> Result<Self> {
         match oracle {
             Oracle::Cache => Self::cases(cases()),
+            Oracle::Random(which) => Self::chains(random_chains(*which)?),
+            Oracle::Kept(file) => {
+                let bytes =
+                    fs::read(file).map_err(|error| Fault::usage(format!("reading chains: {error}")))?;
+                let chains = chain_file::decode(&bytes);
+                Self::chains(
+                    chains.map_err(|error| Fault::usage(format!("chains of {}: {error}", file.display())))?,
+                )
+            }
         }
     }
 
     fn cases(cases: Vec<Case>) -> Result<Self> {
-        let input = request(&cases).map_err(|error| anyhow::anyhow!("writing chains: {error}"))?;
+        let input = request(&cases).context("writing chains")?;
         Ok(Self { input, asked: Asked::Cases(cases) })
+    }
+
+    fn chains(chains: Vec<Chain>) -> Result<Self> {
+        let input = chain_file::encode(&chains).context("writing chains")?;
+        Ok(Self { input, asked: Asked::Chains(chains) })
     }
 
     /// What the model says of an answer.
     ///
     /// # Errors
     /// If the tree lacks a table that the model needs.
-    pub fn verdicts(&self, subject: Subject<'_>, answer: &[u8]) -> Result<Vec<SubRecord>> {
+    pub fn verdict(&self, subject: Subject<'_>, answer: &[u8]) -> Result<ModelVerdict> {
         let kernel = subject.facts.kernel(subject.arch, subject.has_compat)?;
-        match &self.asked {
-            Asked::Cases(cases) => Ok(records(judge(&kernel, cases, answer))),
-        }
+        Ok(match &self.asked {
+            Asked::Cases(cases) => {
+                ModelVerdict { subs: records(judge(&kernel, cases, answer)), figures: BTreeMap::new() }
+            }
+            Asked::Chains(chains) => chains_verdict(&kernel, chains, answer),
+        })
     }
+}
+
+/// Chains of a sequence; a chain's id is its place in it.
+fn random_chains(which: RandomChains) -> Result<Vec<Chain>> {
+    let number = |value: u64| u32::try_from(value).with_context(|| format!("chain {value}: too far on"));
+    let (first, end) = (number(which.first)?, number(which.first.saturating_add(which.count))?);
+    Ok(random::chains(which.seed, first..end))
+}
+
+/// One sub-result for all bits, one for their soundness, one for the answer, one for each chain that is wrong.
+fn chains_verdict(kernel: &Kernel, chains: &[Chain], answer: &[u8]) -> ModelVerdict {
+    let report = batch::judge(kernel, chains, answer);
+    let mut subs = vec![bits(&report), soundness(kernel, chains)];
+    let mut whole: Vec<String> = report.damage.iter().map(ToString::to_string).collect();
+    if !report.unasked.is_empty() {
+        whole.push(format!("{} answers to chains that were not asked", report.unasked.len()));
+    }
+    subs.push(verdict("answer", whole.is_empty(), whole.join("\n")));
+    let single = |id: u32, ok_status: Status, message: String| SubVerdict {
+        name: format!("{CHAIN_PREFIX}{id}"),
+        status: ok_status,
+        message: Some(message),
+    };
+    let wrong = report.mismatches.iter().map(|wrong| single(wrong.id, Status::Fail, wrong.message.clone()));
+    let not_run = report.not_run.iter().map(|one| single(one.id, Status::NotRun, one.message.clone()));
+    let died = report.died_at().map(|id| {
+        single(
+            id,
+            Status::NotRun,
+            "the guest ended while it was at this chain: it is the one to look at".into(),
+        )
+    });
+    subs.extend(wrong.take(WRONG_SHOWN_MAX));
+    subs.extend(died.into_iter().chain(not_run).take(WRONG_SHOWN_MAX));
+    let figure = |name: &str, count: usize| (name.to_owned(), u64::try_from(count).unwrap_or(u64::MAX));
+    let figures = [
+        figure("chains", report.asked),
+        figure("dumped", report.dumped),
+        figure("refused", report.refused),
+        figure("mixed", report.mixed),
+        figure("different", report.mismatches.len()),
+    ];
+    ModelVerdict { subs: records(subs), figures: figures.into() }
+}
+
+fn verdict(name: &str, passes: bool, message: String) -> SubVerdict {
+    let status = if passes { Status::Pass } else { Status::Fail };
+    SubVerdict { name: name.to_owned(), status, message: Some(message).filter(|text| !text.is_empty()) }
+}
+
+/// Whether every chain has the bits, or the refusal, that the model says.
+fn bits(report: &batch::Report) -> SubVerdict {
+    let (asked, right) = (report.asked, report.dumped + report.refused);
+    let mut message = format!(
+        "{right} of {asked} chains as the model says: {} with every bit, {} refused",
+        report.dumped, report.refused
+    );
+    if !report.mismatches.is_empty() {
+        message = format!("{message}; {} differ", report.mismatches.len());
+    }
+    let without = report.unanswered.len() + report.not_run.len();
+    if without > 0 {
+        message = format!("{message}; {without} without an answer");
+    }
+    let status = match (report.is_right(), report.mismatches.is_empty()) {
+        (true, _) => Status::Pass,
+        // Every answer that came is right, and not all came.
+        (false, true) if without > 0 => Status::NotRun,
+        (false, _) => Status::Fail,
+    };
+    SubVerdict { name: "bits".into(), status, message: Some(message) }
+}
+
+/// Whether what the model caches is allowed whatever the arguments, decided without the walk.
+fn soundness(kernel: &Kernel, chains: &[Chain]) -> SubVerdict {
+    let (mut allowed, mut undecided, mut witnesses) = (0, 0, Vec::new());
+    for Chain { id, filters } in chains {
+        let Ok(programs) = chain::check(filters) else { continue };
+        let audit = sound::audit(kernel, &programs, &expected(kernel, &programs));
+        allowed += audit.allowed;
+        undecided += audit.undecided.len();
+        let of_chain = audit.witnesses.into_iter();
+        witnesses.extend(of_chain.map(|(arch, nr, data)| format!("chain {id}, {arch} {nr}: {data:?}")));
+    }
+    let mut message =
+        format!("{allowed} cached calls are allowed whatever the arguments, {undecided} undecided");
+    if let Some(first) = witnesses.first() {
+        message = format!("{message}, {} are not: {first}", witnesses.len());
+    }
+    verdict("sound", witnesses.is_empty(), message)
 }
 
 /// Numbers the verdicts of a model.

@@ -4,16 +4,11 @@
 use std::fmt::Write as _;
 
 use crate::record::model::{CheckStatus, Outcome, Run};
-use crate::tell::summary::check_counts;
+use crate::tell::grid::{check_counts, check_names};
 
 /// The report of a run.
 pub fn markdown(run: &Run) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    for check in run.cells.iter().flat_map(|cell| &cell.checks) {
-        if !names.contains(&check.name.as_str()) {
-            names.push(&check.name);
-        }
-    }
+    let names = check_names(&run.cells);
     let mut text = format!("### Kernel test lab: run {}\n\n", run.id);
     let row = |words: &[&str]| format!("| {} |\n", words.join(" | "));
     text.push_str(&row(&[&["cell", "outcome"], names.as_slice()].concat()));

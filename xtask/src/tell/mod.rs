@@ -4,6 +4,8 @@
 //! Architecture invariant: only this folder and `main.rs` print. Every report can be made again
 //! from `results/`.
 
+pub mod fuzz;
+pub mod grid;
 pub mod junit;
 pub mod ktap;
 pub mod list;

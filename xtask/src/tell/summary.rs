@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use console::{Style, style};
 
-use crate::record::model::{CellRecord, CheckRecord, CheckStatus, Outcome, Run, RunState};
+use crate::record::model::{CellRecord, Outcome, Run, RunState};
 use crate::sys::process::quote;
-use crate::tell::table::{Align, lay_out};
+use crate::tell::grid::{self, check_counts};
 use crate::tell::terminal::status_line;
 
 /// The colour of an outcome.
@@ -22,28 +22,12 @@ pub fn outcome_style(outcome: Outcome) -> Style {
     }
 }
 
-/// `87/87`; with skips named, since a skip is no pass.
-pub fn check_counts(check: &CheckRecord) -> String {
-    let passed = check.count(CheckStatus::Pass);
-    let planned = check.plan.map_or_else(|| "?".to_owned(), |plan| plan.to_string());
-    let mut text = format!("{passed}/{planned}");
-    for (status, word) in [(CheckStatus::Skip, "skipped"), (CheckStatus::NotRun, "not run")] {
-        match check.count(status) {
-            0 => {}
-            n => {
-                let _ = write!(text, " ({n} {word})");
-            }
-        }
-    }
-    text
-}
-
 /// Everything that `test` ends with.
 pub fn summary(run: &Run, folder: &Path) -> String {
     let mut text = String::new();
     let bad: Vec<&CellRecord> = run.cells.iter().filter(|cell| cell.outcome != Outcome::Pass).collect();
     text.push('\n');
-    text.push_str(&table(&run.cells));
+    text.push_str(&grid::table(&run.cells));
     text.push('\n');
     for cell in &bad {
         let word = cell.outcome.word().to_uppercase();
@@ -114,47 +98,6 @@ fn from_anywhere(value: &str) -> String {
     let value = value.strip_prefix(".//").map_or(value.to_owned(), |rest| format!("/{rest}"));
     let value = value.as_str();
     std::path::absolute(value).map_or_else(|_| value.to_owned(), |path| path.display().to_string())
-}
-
-fn table(cells: &[CellRecord]) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    for check in cells.iter().flat_map(|cell| &cell.checks) {
-        if !names.contains(&check.name.as_str()) {
-            names.push(&check.name);
-        }
-    }
-    let head = ["cell", "outcome"].into_iter().chain(names.iter().copied()).chain(["guest"]);
-    let mut rows: Vec<Vec<String>> = vec![head.map(|word| style(word).dim().to_string()).collect()];
-    for cell in cells {
-        let mut row =
-            vec![cell.id.clone(), outcome_style(cell.outcome).apply_to(cell.outcome.word()).to_string()];
-        for name in &names {
-            // What was cut off in the middle has no counts worth a word.
-            let check = cell.checks.iter().find(|check| check.name == *name);
-            let check = check.filter(|_| cell.outcome != Outcome::Cancelled);
-            row.push(check.map_or_else(|| "-".into(), check_cell));
-        }
-        let ms = cell.timings_ms.get("guest");
-        row.push(
-            ms.map_or_else(|| "-".into(), |ms| format!("{:.1}s", Duration::from_millis(*ms).as_secs_f64())),
-        );
-        rows.push(row);
-    }
-    let mut align = vec![Align::Left, Align::Left];
-    align.resize(names.len() + 3, Align::Right);
-    lay_out(&rows, &align)
-}
-
-fn check_cell(check: &CheckRecord) -> String {
-    match check.status {
-        CheckStatus::Pass => check_counts(check),
-        CheckStatus::Absent => style("absent").yellow().to_string(),
-        status => {
-            let counts =
-                if check.subs.is_empty() { String::new() } else { format!(" {}", check_counts(check)) };
-            style(format!("{}{counts}", status.word())).red().to_string()
-        }
-    }
 }
 
 /// What ran the guests, each way once.

@@ -10,9 +10,10 @@ use std::time::Duration;
 use console::{Style, style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::record::model::{CellRecord, CheckStatus, Outcome};
+use crate::record::model::{CellRecord, Outcome};
 use crate::run::event::{Cached, Event, GuestProgress, Step};
-use crate::tell::summary::{check_counts, outcome_style};
+use crate::tell::grid::families_line;
+use crate::tell::summary::outcome_style;
 
 /// Lines of an excerpt that are shown at once; the rest is in the record.
 const EXCERPT_LINES_SHOWN: usize = 16;
@@ -164,16 +165,8 @@ pub fn cell_lines(record: &CellRecord) -> String {
     let word = record.outcome.word().to_uppercase();
     let mut text = record.id.clone();
     if record.outcome == Outcome::Pass {
-        let counts: Vec<String> = record
-            .checks
-            .iter()
-            .map(|check| match check.status {
-                CheckStatus::Absent => format!("{} absent", check.name),
-                _ => format!("{} {}", check.name, check_counts(check)),
-            })
-            .collect();
         text.push_str("  ");
-        text.push_str(&style(counts.join(", ")).dim().to_string());
+        text.push_str(&style(families_line(record)).dim().to_string());
     }
     let mut lines = status_line(&outcome_style(record.outcome), &word, took, &text);
     if record.outcome != Outcome::Pass {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use super::*;
-use crate::dump::Dump;
 use crate::action::{ALLOW, ERRNO};
 use crate::answer::encode;
 use crate::cases::golden_kernel;
+use crate::dump::Dump;
 use crate::insn::Insn;
 use crate::random;
 
@@ -34,8 +34,10 @@ fn right(chains: &[Chain]) -> Vec<(u32, Status, String)> {
 fn bytes(answers: &[(u32, Status, String)]) -> Vec<u8> {
     let record = |(id, status, dump): &'_ (u32, Status, String)| (*id, *status, dump.clone().into_bytes());
     let records: Vec<_> = answers.iter().map(record).collect();
-    let borrowed: Vec<_> =
-        records.iter().map(|(id, status, dump)| Record { id: *id, status: *status, dump: Dump::Text(dump) }).collect();
+    let borrowed: Vec<_> = records
+        .iter()
+        .map(|(id, status, dump)| Record { id: *id, status: *status, dump: Dump::Text(dump) })
+        .collect();
     encode(&borrowed).unwrap()
 }
 

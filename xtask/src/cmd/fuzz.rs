@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `fuzz`: kernels against the model, on random chains of filters.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use console::Style;
+use fs_err as fs;
+use seccomp_oracle::insn::Insn;
+use seccomp_oracle::request::{self, Chain};
+
+use crate::cli::{Cli, FuzzArgs};
+use crate::cmd::engine;
+use crate::cmd::session::{Session, host_packages};
+use crate::cmd::shrink::{Failing, shrink_and_save};
+use crate::cmd::test::read_splats;
+use crate::fault::Fault;
+use crate::lab::Lab;
+use crate::lab::check::{CheckKind, Oracle, RandomChains};
+use crate::plan::work::{Plan, Scope};
+use crate::record::model::{CellRecord, Outcome, Run, worst_exit_code};
+use crate::run::oracle::CHAIN_PREFIX;
+use crate::tell;
+use crate::tell::fuzz::{Tally, told};
+use crate::tell::terminal::status_line;
+
+/// Chains of a round: few enough that a run that goes on for a time ends near it.
+const ROUND_CHAINS: u64 = 2000;
+
+/// Chains that one guest is given at most: they and the answer are held in memory.
+const GUEST_CHAINS_MAX: u64 = 10_000;
+
+/// How many chains without an answer are counted for a second: slower ones are cut off.
+const CHAINS_A_SECOND_MIN: u64 = 20;
+
+/// How many chains of one cell are made smaller.
+const SHRUNK_MAX: usize = 2;
+
+/// Runs the verb.
+///
+/// # Errors
+/// Usage faults, and trouble of the lab's that leaves no record.
+pub fn run(cli: &Cli, args: &FuzzArgs) -> Result<u8> {
+    let mut session = Session::open(cli)?;
+    let named = session.name_ad_hoc(&args.tree, &args.series)?;
+    let check = random_check(&session.lab)?;
+    let mut plan = Plan::make(&session.lab, &args.selection(named.trees, named.series, vec![check]))?;
+    if !args.run.skip_host_check {
+        host_packages(args.run.install_deps, &mut |text| {
+            tell::print(&status_line(&Style::new().cyan(), "PACKAGES", None, text));
+        })?;
+    }
+    let splats = read_splats(&session.lab)?;
+    let mut options = args.run.options();
+    let seed = args.seed.map_or_else(new_seed, Ok)?;
+    let started = Instant::now();
+    let mut tally = Tally::default();
+    let mut outcomes = Vec::new();
+    for round in rounds(args, seed)? {
+        if args.seconds.is_some_and(|seconds| started.elapsed() >= Duration::from_secs(seconds)) {
+            break;
+        }
+        give(&mut plan, &round);
+        options.deadline = args.run.deadline.or(Some(session.lab.deadlines.guest + round.allowance()));
+        let (run, folder) = engine::run_plan(&session, &plan, &options, &splats, seed)?;
+        tally.add(&run);
+        outcomes.extend(run.cells.iter().map(|cell| cell.outcome));
+        let failing = failing(&run, &round)?;
+        for one in &failing {
+            let text = shrink_and_save(&session, &plan, &options, &splats, folder.path(), one)?;
+            tell::print(&text);
+        }
+        crate::sys::interrupt::check()?;
+        if run.cells.iter().any(|cell| cell.outcome != Outcome::Pass) {
+            break;
+        }
+    }
+    tell::print(&told(&tally, args.replay.is_none().then_some(seed), started.elapsed()));
+    Ok(worst_exit_code(outcomes))
+}
+
+/// The check of `lab.toml` that is asked with random chains.
+fn random_check(lab: &Lab) -> Result<String> {
+    let is_random = |kind: &CheckKind| matches!(kind, CheckKind::Oracle { oracle: Oracle::Random(_), .. });
+    let found = lab.checks.values().find(|check| is_random(&check.kind));
+    let found = found.ok_or_else(|| {
+        Fault::usage("configs/lab.toml: no check has `oracle = \"seccomp-random\"`")
+            .help("`fuzz` runs the program of that check")
+    })?;
+    Ok(found.name.to_string())
+}
+
+/// A seed that nobody chose; short enough to be typed.
+fn new_seed() -> Result<u64> {
+    use std::io::Read as _;
+    let mut bytes = [0_u8; 4];
+    let mut random = fs::File::open("/dev/urandom")?;
+    random.read_exact(&mut bytes).context("reading /dev/urandom")?;
+    Ok(u32::from_le_bytes(bytes).into())
+}
+
+/// What one run of the guests is given.
+#[derive(Debug, Clone)]
+enum Round {
+    Random(RandomChains),
+    Kept { file: PathBuf, chains: u64 },
+}
+
+impl Round {
+    /// Time that the chains may take in a guest.
+    fn allowance(&self) -> Duration {
+        let chains = match self {
+            Round::Random(which) => which.count,
+            Round::Kept { chains, .. } => *chains,
+        };
+        Duration::from_secs(chains / CHAINS_A_SECOND_MIN)
+    }
+
+    fn oracle(&self) -> Oracle {
+        match self {
+            Round::Random(which) => Oracle::Random(*which),
+            Round::Kept { file, .. } => Oracle::Kept(file.clone()),
+        }
+    }
+
+    /// The filters of a chain, by its id.
+    fn filters(&self, id: u32) -> Result<Vec<Vec<Insn>>> {
+        match self {
+            Round::Random(which) => Ok(seccomp_oracle::random::chain(which.seed, id.into())),
+            Round::Kept { file, .. } => {
+                let chains = read_chains(file)?;
+                let chain = chains.into_iter().find(|chain| chain.id == id);
+                Ok(chain.with_context(|| format!("{}: no chain {id}", file.display()))?.filters)
+            }
+        }
+    }
+
+    /// What a chain is called in file names.
+    fn name(&self, id: u32) -> String {
+        match self {
+            Round::Random(which) => format!("chain-{}-{id}", which.seed),
+            Round::Kept { .. } => format!("chain-{id}"),
+        }
+    }
+}
+
+fn read_chains(file: &Path) -> Result<Vec<Chain>> {
+    let bytes = fs::read(file).map_err(|error| Fault::usage(format!("--replay: {error}")))?;
+    let chains = request::decode(&bytes);
+    Ok(chains.map_err(|error| Fault::usage(format!("--replay {}: {error}", file.display())))?)
+}
+
+/// The rounds of a run, without an end where only the time ends them.
+///
+/// # Errors
+/// A usage fault for a file that holds no chains.
+fn rounds(args: &FuzzArgs, seed: u64) -> Result<Box<dyn Iterator<Item = Round>>> {
+    if let Some(file) = &args.replay {
+        let chains = read_chains(file)?.len() as u64;
+        return Ok(Box::new(std::iter::once(Round::Kept { file: file.clone(), chains })));
+    }
+    let (end, step) = match args.seconds {
+        Some(_) => (u64::from(u32::MAX), ROUND_CHAINS),
+        None => (args.chains.unwrap_or(ROUND_CHAINS), GUEST_CHAINS_MAX),
+    };
+    let round = move |first: u64| Round::Random(RandomChains { seed, first, count: step.min(end - first) });
+    Ok(Box::new((0..end).step_by(usize::try_from(step).unwrap_or(1)).map(round)))
+}
+
+/// Gives every guest the chains of a round, and the time that they may take.
+fn give(plan: &mut Plan, round: &Round) {
+    for planned in plan.guests.iter_mut().flat_map(|guest| &mut guest.checks) {
+        if let CheckKind::Oracle { oracle, .. } = &mut planned.check.kind {
+            *oracle = round.oracle();
+            planned.check.deadline += round.allowance();
+            planned.scope = Scope::Asked;
+        }
+    }
+}
+
+/// The chains that are to be made smaller: the first ones of each cell on which kernel and model differ.
+fn failing(run: &Run, round: &Round) -> Result<Vec<Failing>> {
+    let mut failing = Vec::new();
+    for cell in &run.cells {
+        for id in differing(cell).into_iter().take(SHRUNK_MAX) {
+            let (filters, name) = (round.filters(id)?, round.name(id));
+            failing.push(Failing { cell: cell.id.clone(), filters, name });
+        }
+    }
+    Ok(failing)
+}
+
+/// Ids of the chains that have a sub-result of their own in a cell: those that are wrong, and the
+/// one at which a guest ended.
+pub fn differing(cell: &CellRecord) -> Vec<u32> {
+    let subs = cell.checks.iter().flat_map(|check| &check.subs);
+    let names = subs.filter_map(|sub| sub.path.first()?.strip_prefix(CHAIN_PREFIX)?.parse().ok());
+    names.collect()
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A chain on which kernel and model differ is made smaller, saved, and explained.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use seccomp_oracle::insn::Insn;
+use seccomp_oracle::request::{self, Chain};
+use seccomp_oracle::shrink::shrink;
+
+use crate::cmd::fuzz::differing;
+use crate::cmd::session::{Session, describe_host};
+use crate::lab::check::{CheckKind, Oracle};
+use crate::parse::splat::Splats;
+use crate::plan::work::Plan;
+use crate::record::model::{CellRecord, Host, Outcome};
+use crate::run::compiler::Toolchain;
+use crate::run::context::{Context, Options};
+use crate::run::guest::{self, Ready};
+use crate::run::oracle::CHAIN_PREFIX;
+use crate::run::schedule::prepare_one;
+use crate::sys::process::quote;
+
+/// Boots that making one chain smaller may take.
+const BOOTS_MAX: usize = 40;
+
+/// A chain on which a cell's kernel and the model differ.
+pub struct Failing {
+    /// The cell.
+    pub cell: String,
+    /// Its filters, oldest first.
+    pub filters: Vec<Vec<Insn>>,
+    /// What its files are called.
+    pub name: String,
+}
+
+/// Makes the chain smaller in guests of its cell, saves it in `folder`, and says all about it.
+///
+/// # Errors
+/// Trouble of the lab's, and interrupts.
+pub fn shrink_and_save(
+    session: &Session,
+    plan: &Plan,
+    options: &Options,
+    splats: &Splats,
+    folder: &Path,
+    failing: &Failing,
+) -> Result<String> {
+    let saved = folder.join(format!("{}.chain", failing.name));
+    save(&saved, std::slice::from_ref(&failing.filters))?;
+    let guest = plan.guests.iter().position(|guest| guest.cell.to_string() == failing.cell);
+    let plan = plan.only(guest.with_context(|| format!("{}: not in the plan", failing.cell))?);
+    let scratch = tempfile::tempdir_in(folder)?;
+    let (cache, host) = (session.cache()?, describe_host()?);
+    // Nobody listens: the boots are steps of one search.
+    let (sender, _) = channel();
+    let own = scratch.path().to_owned();
+    let context = Context::new(&session.lab, &cache, Toolchain::ask()?, options, own, sender);
+    let Ok(ready) = prepare_one(&context, &plan)? else {
+        anyhow::bail!("{}: its guest can no longer be made ready", failing.cell);
+    };
+    let mut search = Search { context: &context, host: &host, splats, ready, boots: 0, error: None };
+    let smallest = shrink(&failing.filters, |page| search.failing(page));
+    if let Some(error) = search.error.take() {
+        return Err(error);
+    }
+    let cut_short = search.boots >= BOOTS_MAX;
+    let last = search.boot(std::slice::from_ref(&smallest))?;
+    let small = folder.join(format!("{}.small.chain", failing.name));
+    save(&small, std::slice::from_ref(&smallest))?;
+    let mut text = describe(failing, &smallest, &last, search.boots, cut_short);
+    fs::write(folder.join(format!("{}.txt", failing.name)), &text)?;
+    let _ = writeln!(text, "  saved:   {}", small.display());
+    let _ = writeln!(
+        text,
+        "  replay:  cargo xtask fuzz --replay {} {}",
+        quote(&small.display().to_string()),
+        quote(&failing.cell)
+    );
+    Ok(text)
+}
+
+/// A search in guests of one cell.
+struct Search<'a> {
+    context: &'a Context<'a>,
+    host: &'a Host,
+    splats: &'a Splats,
+    ready: Ready,
+    boots: usize,
+    error: Option<anyhow::Error>,
+}
+
+impl Search<'_> {
+    /// Which candidates still fail; nothing at all ends the search.
+    fn failing(&mut self, candidates: &[Vec<Vec<Insn>>]) -> Vec<bool> {
+        if self.boots >= BOOTS_MAX {
+            return Vec::new();
+        }
+        match self.boot(candidates) {
+            Ok(record) if matches!(record.outcome, Outcome::Pass | Outcome::Fail) => {
+                let ids = differing(&record);
+                let fails = |id: usize| u32::try_from(id).is_ok_and(|id| ids.contains(&id));
+                (0..candidates.len()).map(fails).collect()
+            }
+            // A guest that ends says nothing of the candidates after the first bad one.
+            Ok(_) => Vec::new(),
+            Err(error) => {
+                self.error = Some(error);
+                Vec::new()
+            }
+        }
+    }
+
+    fn boot(&mut self, chains: &[Vec<Vec<Insn>>]) -> Result<CellRecord> {
+        crate::sys::interrupt::check()?;
+        self.boots += 1;
+        let file = self.context.folder.join("candidates.chain");
+        save(&file, chains)?;
+        for planned in &mut self.ready.work.checks {
+            if let CheckKind::Oracle { oracle, .. } = &mut planned.check.kind {
+                *oracle = Oracle::Kept(file.clone());
+            }
+        }
+        guest::run(self.context, self.host, self.splats, &self.ready)
+    }
+}
+
+/// Writes chains; a chain's id is its place.
+fn save(file: &PathBuf, chains: &[Vec<Vec<Insn>>]) -> Result<()> {
+    let chains: Vec<Chain> =
+        (0..).zip(chains).map(|(id, filters)| Chain { id, filters: filters.clone() }).collect();
+    Ok(fs::write(file, request::encode(&chains).context("writing chains")?)?)
+}
+
+/// The finding as text: what differs, and the smallest chain that shows it.
+fn describe(
+    failing: &Failing,
+    smallest: &[Vec<Insn>],
+    last: &CellRecord,
+    boots: usize,
+    cut_short: bool,
+) -> String {
+    let count = |filters: &[Vec<Insn>]| filters.iter().map(Vec::len).sum::<usize>();
+    let mut text = format!("\n{}: kernel and model differ on {}\n", failing.cell, failing.name);
+    let how = if cut_short { ", and it could go on" } else { "" };
+    let _ = writeln!(
+        text,
+        "  made smaller from {} filters with {} instructions to {} with {}, in {boots} boots{how}",
+        failing.filters.len(),
+        count(&failing.filters),
+        smallest.len(),
+        count(smallest)
+    );
+    for (number, filter) in smallest.iter().enumerate() {
+        let _ = writeln!(text, "  filter {number}:");
+        for (at, insn) in filter.iter().enumerate() {
+            let _ = writeln!(text, "    {at:4}  {insn}");
+        }
+    }
+    let subs = last.checks.iter().flat_map(|check| &check.subs);
+    let about = subs.filter(|sub| sub.path.first().is_some_and(|name| name.starts_with(CHAIN_PREFIX)));
+    for line in about.flat_map(|sub| sub.reason.lines()) {
+        let _ = writeln!(text, "  {line}");
+    }
+    if last.outcome != Outcome::Fail {
+        let _ = writeln!(text, "  the last boot ended as {}: {}", last.outcome.word(), last.reason);
+    }
+    text
+}
