@@ -18,8 +18,11 @@ use edit::{Edit, edits};
 /// The most variants of a page.
 pub const CANDIDATES_MAX: usize = 400;
 
-/// The most instructions of a page in all: 8 MiB of them.
+/// Where a page ends that has less variants: so many instructions were made for it, 8 MiB of them.
 pub const PAGE_INSNS_MAX: usize = 1 << 20;
+
+/// The most pages of a round. Only chains of thousands of instructions have more; their last steps are not worth it.
+pub const PAGES_MAX: usize = 16;
 
 /// How large a chain is: compared by instructions, then by filters, then by the weight of the instructions.
 ///
@@ -73,7 +76,7 @@ pub fn candidates(filters: &[Vec<Insn>]) -> Vec<Vec<Vec<Insn>>> {
 ///
 /// `still_fails` is given a page of variants, smallest first, and says of each whether it fails; what it says nothing
 /// of counts as not failing, and an empty answer stops the search, for a caller that cannot go on. Every round goes on
-/// with the smallest one that fails. What comes back is the chain itself or one for which `still_fails` said yes.
+/// with the smallest one that fails of the first page that has one; the search ends after [`PAGES_MAX`] without any. What comes back is the chain itself or one for which `still_fails` said yes.
 pub fn shrink(
     filters: &[Vec<Insn>],
     mut still_fails: impl FnMut(&[Vec<Vec<Insn>>]) -> Vec<bool>,
@@ -81,7 +84,7 @@ pub fn shrink(
     let mut smallest = filters.to_vec();
     loop {
         let mut smaller = None;
-        for page in Pages::of(&smallest) {
+        for page in Pages::of(&smallest).take(PAGES_MAX) {
             let answer = still_fails(&page);
             if answer.is_empty() {
                 return smallest;
@@ -132,15 +135,14 @@ impl Iterator for Pages<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut seen = HashSet::new();
+        // Counts variants that turn out to be none too: runs of equal instructions give the same one over and over.
         let mut insns = 0;
-        while seen.len() < CANDIDATES_MAX && insns < PAGE_INSNS_MAX {
+        while seen.len() < CANDIDATES_MAX && (insns < PAGE_INSNS_MAX || seen.is_empty()) {
             let Some(edit) = self.edits.next() else { break };
             let Some(candidate) = edit.apply(self.filters) else { continue };
+            insns += candidate.iter().map(Vec::len).sum::<usize>();
             if self.is_welcome(&candidate) {
-                let len: usize = candidate.iter().map(Vec::len).sum();
-                if seen.insert(candidate) {
-                    insns += len;
-                }
+                seen.insert(candidate);
             }
         }
         let mut page: Vec<_> = seen.into_iter().collect();
