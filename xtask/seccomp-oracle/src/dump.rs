@@ -109,8 +109,13 @@ impl<'a> Run<'a> {
         (lines <= RUN_LINES_MAX && spare == 0).then_some((Self { name, lines, bits }, rest))
     }
 
+    /// The name in its lines.
+    pub(crate) fn name(&self) -> &'a str {
+        self.name
+    }
+
     /// The bits, by number.
-    fn bits(&self) -> impl Iterator<Item = bool> + use<'a> {
+    pub(crate) fn bits(&self) -> impl Iterator<Item = bool> + use<'a> {
         let bits = self.bits.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));
         bits.take(self.lines as usize)
     }

@@ -17,9 +17,11 @@
 //! | [`random`], [`shrink`] | chains out of a number, and smaller ones that still fail |
 //! | [`request`], [`answer`], [`dump`] | the two file formats shared with the guest program |
 //! | [`cases`], [`judge`] | the fixed cases of the check `seccomp_cache.dump`, and its verdicts |
+//! | [`agree`] | whether two kernels say the same, apart from the model |
 //! | [`batch`] | the verdict about many chains without names, and why a bit is as it is |
 
 pub mod action;
+pub mod agree;
 pub mod answer;
 pub mod batch;
 pub mod cache;

@@ -12,6 +12,7 @@ use seccomp_oracle::request::{self, Chain};
 
 use crate::cli::{Cli, FuzzArgs};
 use crate::cmd::engine;
+use crate::cmd::referee;
 use crate::cmd::session::{Session, host_packages};
 use crate::cmd::shrink::{Failing, shrink_and_save};
 use crate::cmd::test::read_splats;
@@ -65,6 +66,9 @@ pub fn run(cli: &Cli, args: &FuzzArgs) -> Result<u8> {
         options.deadline = args.run.deadline.or(Some(session.lab.deadlines.guest + round.allowance()));
         let (run, folder) = engine::run_plan(&session, &plan, &options, &splats, seed)?;
         tally.add(&run);
+        let pairs = referee::compare(&run, folder.path())?;
+        let disagree = pairs.iter().any(|pair| !pair.agreement.is_whole());
+        tally.agree(pairs.into_iter().map(|pair| (pair.first, pair.second, pair.agreement)));
         outcomes.extend(run.cells.iter().map(|cell| cell.outcome));
         let failing = failing(&run, &round)?;
         for one in &failing {
@@ -72,7 +76,9 @@ pub fn run(cli: &Cli, args: &FuzzArgs) -> Result<u8> {
             tell::print(&text);
         }
         crate::sys::interrupt::check()?;
-        if run.cells.iter().any(|cell| cell.outcome != Outcome::Pass) {
+        // A model that is wrong in the same way as both kernels would not see it: the kernels might.
+        outcomes.extend(disagree.then_some(Outcome::Fail));
+        if disagree || run.cells.iter().any(|cell| cell.outcome != Outcome::Pass) {
             break;
         }
     }

@@ -27,6 +27,9 @@ use crate::run::tree_facts::TreeFacts;
 /// Chains that get a sub-result of their own where they are wrong; the others are counted.
 const WRONG_SHOWN_MAX: usize = 20;
 
+/// Figures of this name and a number stand for numbers that the kernel allows whatever filters say.
+pub const ALWAYS_ALLOWED: &str = "always_allowed.";
+
 /// Sub-results of single chains are called this and the chain's id.
 pub const CHAIN_PREFIX: &str = "chain-";
 
@@ -132,14 +135,16 @@ fn chains_verdict(kernel: &Kernel, chains: &[Chain], answer: &[u8]) -> ModelVerd
     subs.extend(wrong.take(WRONG_SHOWN_MAX));
     subs.extend(died.into_iter().chain(not_run).take(WRONG_SHOWN_MAX));
     let figure = |name: &str, count: usize| (name.to_owned(), u64::try_from(count).unwrap_or(u64::MAX));
-    let figures = [
+    let mut figures = BTreeMap::from([
         figure("chains", report.asked),
         figure("dumped", report.dumped),
         figure("refused", report.refused),
         figure("mixed", report.mixed),
         figure("different", report.mismatches.len()),
-    ];
-    ModelVerdict { subs: records(subs), figures: figures.into() }
+    ]);
+    // What another kernel may do otherwise.
+    figures.extend(kernel.always_allowed_native.iter().map(|nr| (format!("{ALWAYS_ALLOWED}{nr}"), 1)));
+    ModelVerdict { subs: records(subs), figures }
 }
 
 fn verdict(name: &str, passes: bool, message: String) -> SubVerdict {

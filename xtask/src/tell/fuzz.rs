@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use console::{Style, style};
+use seccomp_oracle::agree::Agreement;
 
 use crate::record::model::Run;
 use crate::tell::table::{Align, lay_out};
@@ -14,6 +15,7 @@ use crate::tell::terminal::status_line;
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     cells: BTreeMap<String, Counts>,
+    agreements: Vec<(String, String, Agreement)>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -32,6 +34,17 @@ impl Tally {
                 for (name, count) in &check.figures {
                     *counts.figures.entry(name.clone()).or_default() += count;
                 }
+            }
+        }
+    }
+
+    /// Adds what pairs of kernels said of the same chains.
+    pub fn agree(&mut self, pairs: impl Iterator<Item = (String, String, Agreement)>) {
+        for (first, second, agreement) in pairs {
+            let of_pair = |one: &&mut (String, String, Agreement)| one.0 == first && one.1 == second;
+            match self.agreements.iter_mut().find(of_pair) {
+                Some((_, _, sum)) => sum.add(agreement),
+                None => self.agreements.push((first, second, agreement)),
             }
         }
     }
@@ -87,7 +100,28 @@ pub fn told(tally: &Tally, seed: Option<u64>, took: Duration) -> String {
         share(tally.sum("mixed"), asked),
         rate(asked, millis)
     );
-    format!("\n{}\n{}", lay_out(&rows, &align), status_line(&how, "FUZZ", Some(took), &line))
+    let agreements: String = tally.agreements.iter().map(agreement).collect();
+    let table = lay_out(&rows, &align);
+    format!("\n{table}\n{agreements}{}", status_line(&how, "FUZZ", Some(took), &line))
+}
+
+/// One line for two kernels, and the first chains on which they differ.
+fn agreement((first, second, agreement): &(String, String, Agreement)) -> String {
+    let Agreement { dumped, bits, refused, different, alone, damage } = agreement;
+    let green = agreement.is_whole();
+    let how = if green { Style::new().green() } else { Style::new().red().bold() };
+    let word = if green { "AGREE" } else { "DISAGREE" };
+    let line = format!(
+        "{first} and {second}: {bits} bits of {dumped} chains, {refused} refused by both, {} differ, {} without a pair",
+        different.len(),
+        alone.len()
+    );
+    let mut text = status_line(&how, word, None, &line);
+    for (id, what) in different.iter().take(5) {
+        text.push_str(&format!("{:>25}chain {id}: {what}\n", ""));
+    }
+    text.extend(damage.iter().map(|what| format!("{:>25}{what}\n", "")));
+    text
 }
 
 fn share(part: u64, whole: u64) -> String {
