@@ -49,6 +49,8 @@ pub enum Verb {
     Doctor(DoctorArgs),
     /// Show what the cache and the results take, and remove it.
     Clean(CleanArgs),
+    /// Make the real filters of configs/profiles/ again, from Debian's packages.
+    Profiles(ProfilesArgs),
     /// Kill what a dead lab has left (the lab starts this itself).
     #[command(name = crate::sys::reaper::VERB, hide = true)]
     Reaper {
@@ -264,6 +266,18 @@ pub struct DoctorArgs {
     /// Install what is missing.
     #[arg(long)]
     pub install_deps: bool,
+}
+
+/// Flags of `profiles`.
+#[derive(Debug, Args)]
+pub struct ProfilesArgs {
+    /// Write nothing: exit with 100 if a file is not what is made now.
+    #[arg(long)]
+    pub check: bool,
+    /// Make nothing: print the programs of one profile: a name, `@SET` of systemd, FILE.json (rules of
+    /// a container), FILE.bpf (an array of struct sock_filter) or FILE.chain (the lab's own).
+    #[arg(long, value_name = "NAME|FILE", conflicts_with = "check")]
+    pub show: Option<String>,
 }
 
 /// Flags of `clean`.

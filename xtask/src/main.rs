@@ -44,7 +44,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     sys::interrupt::install()?;
     match &cli.verb {
         Verb::Test(args) if !args.dry_run => sys::reaper::start()?,
-        Verb::Shell(_) | Verb::Fuzz(_) => sys::reaper::start()?,
+        Verb::Shell(_) | Verb::Fuzz(_) | Verb::Profiles(_) => sys::reaper::start()?,
         _ => {}
     }
     match &cli.verb {
@@ -56,6 +56,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Report(args) => cmd::report::run(cli, args),
         Verb::Doctor(args) => cmd::doctor::run(cli, args),
         Verb::Clean(args) => cmd::clean::run(cli, args),
+        Verb::Profiles(args) => cmd::profiles::run(cli, args),
         Verb::Reaper { .. } => Ok(fault::EXIT_OK),
     }
 }

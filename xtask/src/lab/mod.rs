@@ -11,6 +11,7 @@ pub mod fragment;
 pub mod kernel;
 pub mod names;
 pub mod patch;
+pub mod profile;
 pub mod provenance;
 pub mod series;
 pub mod tree;

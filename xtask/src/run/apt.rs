@@ -233,6 +233,21 @@ pub fn unpack(context: &Context<'_>, package: &Path, into: &Path) -> Result<()> 
 /// The folder of an unpacked package in which all of its static libraries are.
 pub const ARCHIVES: &str = "archives";
 
+/// The file of an unpacked package that holds its version.
+const VERSION: &str = "version";
+
+/// The version of a package that [`unpacked`] unpacked.
+///
+/// # Errors
+/// An infra fault for one that was unpacked before versions were written down.
+pub fn unpacked_version(folder: &Path) -> Result<String> {
+    let version = fs::read_to_string(folder.join(VERSION)).map_err(|error| {
+        Fault::infra(format!("finding the version of an unpacked package: {error}"))
+            .help(format!("remove {}, and it is unpacked again", folder.display()))
+    })?;
+    Ok(version)
+}
+
 /// A package of this host's suite, for any architecture, unpacked below the cache: installing it
 /// on the host could remove packages there.
 ///
@@ -251,6 +266,7 @@ pub fn unpacked(context: &Context<'_>, package: &str, architecture: &str) -> Res
     let package = Apt::new(context, &suite, architecture)?.fetch(package, "*")?;
     let made = context.cache.temporary()?;
     unpack(context, &package.file, made.path())?;
+    fs::write(made.path().join(VERSION), &package.version)?;
     collect_archives(&made.path().join("usr/lib"), &made.path().join(ARCHIVES))?;
     fs::rename(made.path(), &target)?;
     Ok(target)

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `profiles`: makes the real filters of `configs/profiles/` again, holds them against a fresh make, or shows one.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::mpsc::channel;
+
+use anyhow::{Context as _, Result};
+use console::Style;
+use fs_err as fs;
+use seccomp_oracle::chain;
+
+use crate::cli::{Cli, ProfilesArgs};
+use crate::cmd::session::Session;
+use crate::fault;
+use crate::lab::kernel::{Abi, Arch};
+use crate::lab::profile::{self, COMMAND, FOLDER, MANIFEST, Profile};
+use crate::record::store::write_atomically;
+use crate::run::compiler::Toolchain;
+use crate::run::context::{AccelChoice, Context, Options};
+use crate::run::event::Event;
+use crate::run::fixtures::{self, Files};
+use crate::run::profile::{NamedChain, load};
+use crate::tell;
+use crate::tell::terminal::status_line;
+
+/// Runs the verb.
+///
+/// # Errors
+/// Usage faults of profiles; infra faults of the packages that they are made of.
+pub fn run(cli: &Cli, args: &ProfilesArgs) -> Result<u8> {
+    let session = Session::open(cli)?;
+    let cache = session.cache()?;
+    let logs = cache.temporary()?;
+    let (sender, events) = channel();
+    std::thread::spawn(move || events.iter().for_each(|event| tell_event(&event)));
+    let options = options();
+    let context =
+        Context::new(&session.lab, &cache, Toolchain::ask()?, &options, logs.path().to_owned(), sender);
+    if let Some(value) = &args.show {
+        tell::print(&listing(&load(&context, value)?)?);
+        return Ok(fault::EXIT_OK);
+    }
+    let folder = session.lab.root.join(FOLDER);
+    let (made, present) = (fixtures::make(&context)?, fixtures::present(&folder)?);
+    let changes = differences(&present, &made);
+    if args.check {
+        tell::print(&lines(&changes));
+        if !changes.is_empty() {
+            tell::print(&format!("\n{} files differ: `{COMMAND}` writes them\n", changes.len()));
+            return Ok(fault::EXIT_CHECK);
+        }
+    } else {
+        write(&folder, &present, &made)?;
+        tell::print(&lines(&changes));
+    }
+    let profiles = profile::read(&session.lab.root)?;
+    tell::print(&summary(&profiles, made.values().map(Vec::len).sum()));
+    Ok(fault::EXIT_OK)
+}
+
+/// No guest is started: only what a context has to hold.
+fn options() -> Options {
+    Options { jobs: 1, accel: AccelChoice::Auto, deadline: None, fail_fast: false, retries: 0, kernel: None }
+}
+
+fn tell_event(event: &Event) {
+    let line = |word, text: &str| tell::print_error(&status_line(&Style::new().cyan(), word, None, text));
+    match event {
+        Event::Waiting(text) => line("WAITING", text),
+        Event::Note(text) => line("NOTE", text),
+        _ => {}
+    }
+}
+
+/// What a file is, held against a fresh make.
+#[derive(Debug, PartialEq, Eq)]
+enum Change {
+    New(String),
+    Other(String),
+    Gone(String),
+}
+
+fn differences(present: &Files, made: &Files) -> Vec<Change> {
+    let mut changes: Vec<Change> = made
+        .iter()
+        .filter_map(|(name, bytes)| match present.get(name) {
+            None => Some(Change::New(name.clone())),
+            Some(other) if other != bytes => Some(Change::Other(name.clone())),
+            Some(_) => None,
+        })
+        .collect();
+    changes.extend(present.keys().filter(|name| !made.contains_key(*name)).cloned().map(Change::Gone));
+    changes
+}
+
+fn lines(changes: &[Change]) -> String {
+    changes.iter().fold(String::new(), |mut text, change| {
+        let (word, name) = match change {
+            Change::New(name) => ("new", name),
+            Change::Other(name) => ("differs", name),
+            Change::Gone(name) => ("not made any more", name),
+        };
+        let _ = writeln!(text, "  {FOLDER}/{name}: {word}");
+        text
+    })
+}
+
+/// The list is written last: until then a reader is told that digests do not fit.
+fn write(folder: &Path, present: &Files, made: &Files) -> Result<()> {
+    for (name, bytes) in made.iter().filter(|(name, _)| *name != MANIFEST) {
+        write_atomically(&folder.join(name), bytes)?;
+    }
+    for name in present.keys().filter(|name| !made.contains_key(*name)) {
+        fs::remove_file(folder.join(name))?;
+    }
+    let list = made.get(MANIFEST).context("a make without a list of profiles")?;
+    write_atomically(&folder.join(MANIFEST), list)
+}
+
+fn summary(profiles: &[Profile], bytes: usize) -> String {
+    let count = |arch, abi| profile::chains(profiles, arch, abi).len();
+    let on_64 = [count(Arch::X86_64, Abi::Bits64), count(Arch::X86_64, Abi::Bits32)];
+    format!(
+        "{} profiles, {} filters, {} KiB; attached on x86_64: {}, by 32-bit programs there: {}, on i386: {}\n",
+        profiles.len(),
+        profiles.iter().map(|profile| profile.filters.len()).sum::<usize>(),
+        bytes.div_ceil(1024),
+        on_64[0],
+        on_64[1],
+        count(Arch::I386, Abi::Bits32),
+    )
+}
+
+/// The programs of a profile, or why kernels refuse them.
+fn listing(profile: &NamedChain) -> Result<String> {
+    let mut text = format!("{}: {} filters, oldest first\n", profile.name, profile.filters.len());
+    match chain::check(&profile.filters) {
+        Err(refusal) => writeln!(text, "kernels refuse it: {refusal}")?,
+        Ok(programs) => {
+            for (number, program) in programs.iter().enumerate() {
+                write!(text, "\nfilter {number}, {} instructions\n{program}", program.insns().len())?;
+            }
+        }
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_that_differs_is_told() {
+        let files = |list: &[(&str, &str)]| -> Files {
+            list.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect()
+        };
+        let present = files(&[("a", "1"), ("b", "2"), ("d", "4")]);
+        let made = files(&[("a", "1"), ("b", "3"), ("c", "4")]);
+        let wanted = [Change::Other("b".into()), Change::New("c".into()), Change::Gone("d".into())];
+        assert_eq!(differences(&present, &made), wanted);
+        assert_eq!(differences(&made, &made), []);
+    }
+}

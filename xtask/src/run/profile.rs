@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A profile that a user names: one of the lab's own, or a file.
+
+use std::path::Path;
+
+use anyhow::Result;
+use fs_err as fs;
+use seccomp_oracle::insn::Insn;
+use seccomp_oracle::request;
+
+use crate::fault::Fault;
+use crate::lab::kernel::Abi;
+use crate::lab::names::{nearest, unknown};
+use crate::lab::profile::oci::{self, Container, DOCKER_CAPABILITIES, Engine};
+use crate::lab::profile::rules::Layout;
+use crate::lab::profile::{self, SYSTEMD_PREFIX};
+use crate::run::context::Context;
+use crate::run::libseccomp::{Compiler, instructions};
+
+/// The largest file that is taken for a profile, in bytes: far more than any real one.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// Filters with a name, oldest first. Whether kernels accept them has not been asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedChain {
+    /// The profile's name, or the file as it was given.
+    pub name: String,
+    /// The filters.
+    pub filters: Vec<Vec<Insn>>,
+}
+
+/// What kind of file it is, by its ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Rules for containers.
+    Json,
+    /// One program: an array of `struct sock_filter`.
+    Program,
+    /// One chain in the lab's format.
+    Chain,
+}
+
+/// Loads `NAME`, `@SET`, `FILE.json`, `FILE.bpf` or `FILE.chain`.
+///
+/// JSON is compiled as for a container that Docker starts, linear, for the architectures that it names. Only this
+/// needs anything beyond the file: gcc and libseccomp.
+///
+/// # Errors
+/// Usage faults that name the file and what is wrong in it, or the nearest profile; infra faults of libseccomp's package.
+pub fn load(context: &Context<'_>, value: &str) -> Result<NamedChain> {
+    let filters = match kind(value)? {
+        None => return shipped(context, value),
+        Some(Kind::Json) => vec![compile(context, value, &text(value, &bytes(value)?)?)?],
+        Some(Kind::Program) => {
+            vec![instructions(&bytes(value)?).map_err(|fault| fault.within(value))?]
+        }
+        Some(Kind::Chain) => chain(value, &bytes(value)?)?,
+    };
+    Ok(NamedChain { name: value.to_owned(), filters })
+}
+
+/// `None` for what is no path.
+fn kind(value: &str) -> Result<Option<Kind>, Fault> {
+    let path = Path::new(value);
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => Ok(Some(Kind::Json)),
+        Some("bpf") => Ok(Some(Kind::Program)),
+        Some("chain") => Ok(Some(Kind::Chain)),
+        _ if value.contains('/') => Err(Fault::usage(format!(
+            "`{}`: what kind of profile is it?",
+            value.escape_default()
+        ))
+        .help(
+            "names end in .json (rules of a container), .bpf (struct sock_filter) or .chain (the lab's own)",
+        )),
+        _ => Ok(None),
+    }
+}
+
+fn shipped(context: &Context<'_>, value: &str) -> Result<NamedChain> {
+    let profiles = profile::read(&context.lab.root)?;
+    let name = match value.strip_prefix('@') {
+        Some(set) => format!("{SYSTEMD_PREFIX}{set}"),
+        None => value.to_owned(),
+    };
+    match profiles.iter().find(|profile| profile.name == name) {
+        Some(profile) => Ok(NamedChain { name, filters: profile.chain_for(Abi::Bits64) }),
+        None => Err(unknown("profile", value, profiles.iter().map(|profile| profile.name.as_str())).into()),
+    }
+}
+
+fn bytes(value: &str) -> Result<Vec<u8>, Fault> {
+    let unreadable = |error: &dyn std::fmt::Display| Fault::usage(format!("reading a profile: {error}"));
+    let size = fs::metadata(value).map_err(|error| unreadable(&error))?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(Fault::usage(format!(
+            "{value}: {size} bytes are no profile, at most {FILE_BYTES_MAX} are read"
+        )));
+    }
+    fs::read(value).map_err(|error| unreadable(&error))
+}
+
+fn text<'a>(value: &str, bytes: &'a [u8]) -> Result<&'a str, Fault> {
+    std::str::from_utf8(bytes).map_err(|error| Fault::usage(format!("{value}: no text: {error}")))
+}
+
+fn chain(value: &str, bytes: &[u8]) -> Result<Vec<Vec<Insn>>, Fault> {
+    let mut chains = request::decode(bytes).map_err(|error| Fault::usage(format!("{value}: {error}")))?;
+    match (chains.len(), chains.pop()) {
+        (1, Some(chain)) => Ok(chain.filters),
+        (count, _) => Err(Fault::usage(format!("{value}: it holds {count} chains, and a profile is one"))),
+    }
+}
+
+fn compile(context: &Context<'_>, value: &str, text: &str) -> Result<Vec<Insn>> {
+    let container = Container { engine: Engine::Amd64, capabilities: DOCKER_CAPABILITIES };
+    let rules = oci::parse(value, text, container)?;
+    let compiler = Compiler::of_host(context)?;
+    let compiled = compiler.compile(value, &rules, Layout::Linear)?;
+    let Some(first) = compiled.unknown.first() else {
+        return Ok(compiled.insns);
+    };
+    let names = compiler.names()?;
+    let fault =
+        Fault::usage(format!("{value}: libseccomp knows no system call `{}`", compiled.unknown.join("`, `")));
+    Err(match nearest(first, names.iter().map(String::as_str)) {
+        Some(near) => fault.help(format!("did you mean `{near}`?")),
+        None => fault.help("take it out, or give a newer libseccomp: install libseccomp-dev"),
+    }
+    .into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seccomp_oracle::request::{Chain, encode};
+
+    #[test]
+    fn the_ending_says_what_a_file_is() {
+        assert_eq!(kind("docker").unwrap(), None);
+        assert_eq!(kind("@basic-io").unwrap(), None);
+        assert_eq!(kind("a.json").unwrap(), Some(Kind::Json));
+        assert_eq!(kind("../x/a.bpf").unwrap(), Some(Kind::Program));
+        assert_eq!(kind("a.chain").unwrap(), Some(Kind::Chain));
+        assert!(kind("./docker").is_err());
+    }
+
+    #[test]
+    fn a_profile_is_one_chain() {
+        let one = Chain { id: 9, filters: vec![vec![Insn::ret(0)]] };
+        let read = |chains: &[Chain]| chain("x.chain", &encode(chains).unwrap());
+        assert_eq!(read(std::slice::from_ref(&one)).unwrap(), one.filters);
+        assert_eq!(read(&[]).unwrap_err().to_string(), "x.chain: it holds 0 chains, and a profile is one");
+        assert!(read(&[one.clone(), one]).is_err());
+        assert!(
+            chain("x.chain", b"SLCX").unwrap_err().to_string().starts_with("x.chain: not a file of chains")
+        );
+    }
+}
