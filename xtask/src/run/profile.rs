@@ -117,17 +117,20 @@ fn compile(context: &Context<'_>, value: &str, text: &str) -> Result<Vec<Insn>> 
     let rules = oci::parse(value, text, container)?;
     let compiler = Compiler::of_host(context)?;
     let compiled = compiler.compile(value, &rules, Layout::Linear)?;
-    let Some(first) = compiled.unknown.first() else {
+    if compiled.unknown.is_empty() {
         return Ok(compiled.insns);
-    };
-    let names = compiler.names()?;
-    let fault =
-        Fault::usage(format!("{value}: libseccomp knows no system call `{}`", compiled.unknown.join("`, `")));
-    Err(match nearest(first, names.iter().map(String::as_str)) {
-        Some(near) => fault.help(format!("did you mean `{near}`?")),
-        None => fault.help("take it out, or give a newer libseccomp: install libseccomp-dev"),
     }
-    .into())
+    Err(unknown_calls(value, &compiled.unknown, &compiler.names()?).into())
+}
+
+fn unknown_calls(value: &str, calls: &[String], known: &[String]) -> Fault {
+    let fault = Fault::usage(format!("{value}: libseccomp knows no system call `{}`", calls.join("`, `")));
+    let near: Vec<&str> =
+        calls.iter().filter_map(|call| nearest(call, known.iter().map(String::as_str))).collect();
+    if near.is_empty() {
+        return fault.help("take it out, or install a newer libseccomp-dev");
+    }
+    fault.help(format!("did you mean `{}`?", near.join("`, `")))
 }
 
 #[cfg(test)]
@@ -143,6 +146,18 @@ mod tests {
         assert_eq!(kind("../x/a.bpf").unwrap(), Some(Kind::Program));
         assert_eq!(kind("a.chain").unwrap(), Some(Kind::Chain));
         assert!(kind("./docker").is_err());
+    }
+
+    #[test]
+    fn every_unknown_call_is_told_with_the_nearest_one() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let known = words(&["read", "write", "mount"]);
+        let told =
+            |calls: &[&str]| crate::fault::describe(&unknown_calls("p.json", &words(calls), &known).into());
+        let wanted = "error: p.json: libseccomp knows no system call `raed`, `frobnicate`, `wirte`\n  \
+                      help: did you mean `read`, `write`?\n";
+        assert_eq!(told(&["raed", "frobnicate", "wirte"]), wanted);
+        assert!(told(&["frobnicate"]).contains("help: take it out"));
     }
 
     #[test]

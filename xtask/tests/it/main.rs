@@ -15,6 +15,7 @@ mod interrupts;
 mod lab;
 mod patches;
 mod process;
+mod profiles;
 mod reports;
 mod select;
 mod tree;
