@@ -202,7 +202,7 @@ impl<'a> Capture<'a> {
         let bytes = fs_err::read(&path).map_err(|error| {
             Fault::infra(format!("{what}: it attached no filter through libseccomp: {error}"))
         })?;
-        Ok(instructions(&bytes).with_context(|| what.clone())?)
+        instructions(&bytes).with_context(|| what.clone())
     }
 }
 

@@ -50,7 +50,7 @@ enum Kind {
 pub fn load(context: &Context<'_>, value: &str) -> Result<NamedChain> {
     let filters = match kind(value)? {
         None => return shipped(context, value),
-        Some(Kind::Json) => vec![compile(context, value, &text(value, &bytes(value)?)?)?],
+        Some(Kind::Json) => vec![compile(context, value, text(value, &bytes(value)?)?)?],
         Some(Kind::Program) => {
             vec![instructions(&bytes(value)?).map_err(|fault| fault.within(value))?]
         }
