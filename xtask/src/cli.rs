@@ -170,6 +170,10 @@ pub struct FuzzArgs {
 /// Flags of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
+    /// A filter that people run: a name of configs/profiles/, or a file: FILE.json (rules as container engines read
+    /// them), FILE.bpf (the instructions alone), FILE.chain.
+    #[arg(long, value_name = "NAME|FILE", group = "what")]
+    pub profile: Option<String>,
     /// A chain of a file: one that `fuzz` has saved.
     #[arg(long, value_name = "FILE", group = "what")]
     pub chain: Option<PathBuf>,

@@ -50,7 +50,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     match &cli.verb {
         Verb::Test(args) => cmd::test::run(cli, args),
         Verb::Fuzz(args) => cmd::fuzz::run(cli, args),
-        Verb::Explain(args) => cmd::explain::run(args),
+        Verb::Explain(args) => cmd::explain::run(cli, args),
         Verb::List(args) => cmd::list::run(cli, args),
         Verb::Shell(args) => cmd::shell::run(cli, args),
         Verb::Report(args) => cmd::report::run(cli, args),

@@ -14,7 +14,16 @@ mod opcodes;
 mod refused;
 mod simple;
 
-/// A named chain.
+/// A chain with a name: what is asked, and what its verdict is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedChain {
+    /// The name.
+    pub name: String,
+    /// The filters, oldest first; no filter at all is a chain too.
+    pub filters: Vec<Vec<Insn>>,
+}
+
+/// A chain that was made by hand for one property.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
     /// The name of the sub-result.
@@ -60,14 +69,20 @@ pub fn cases() -> Vec<Case> {
     [simple::cases(), edges::cases(), opcodes::cases(), chained::cases(), refused::cases()].concat()
 }
 
-/// The file that asks the guest program for cases: a case's id is its place.
+/// The chains of all cases.
+#[must_use]
+pub fn named() -> Vec<NamedChain> {
+    cases().into_iter().map(|case| NamedChain { name: case.name, filters: case.filters }).collect()
+}
+
+/// The file that asks the guest program for chains: a chain's id is its place.
 ///
 /// # Errors
 ///
-/// Cases that do not fit the file format.
-pub fn request(cases: &[Case]) -> Result<Vec<u8>, TooMuch> {
+/// Chains that do not fit the file format.
+pub fn request(named: &[NamedChain]) -> Result<Vec<u8>, TooMuch> {
     let chains: Vec<Chain> =
-        (0..).zip(cases).map(|(id, case)| Chain { id, filters: case.filters.clone() }).collect();
+        (0..).zip(named).map(|(id, chain)| Chain { id, filters: chain.filters.clone() }).collect();
     request::encode(&chains)
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::answer::{Answer, Record, Status as Answered, decode};
 use crate::cache::{Bitmaps, expected};
-use crate::cases::Case;
+use crate::cases::NamedChain;
 use crate::chain;
 use crate::difference::{Differences, compare};
 use crate::dump::Dump;
@@ -47,7 +47,7 @@ pub enum Status {
 /// Judges an answer: a verdict for every case, in their order, then the one about the answer. A case's id is its place,
 /// as in [`crate::cases::request`].
 #[must_use]
-pub fn judge(kernel: &Kernel, cases: &[Case], answer: &[u8]) -> Vec<SubVerdict> {
+pub fn judge(kernel: &Kernel, cases: &[NamedChain], answer: &[u8]) -> Vec<SubVerdict> {
     let answer = decode(answer);
     let mut verdicts: Vec<SubVerdict> =
         (0..).zip(cases).map(|(id, case)| judge_case(kernel, case, id, &answer)).collect();
@@ -55,7 +55,7 @@ pub fn judge(kernel: &Kernel, cases: &[Case], answer: &[u8]) -> Vec<SubVerdict> 
     verdicts
 }
 
-fn judge_case(kernel: &Kernel, case: &Case, id: u32, answer: &Answer<'_>) -> SubVerdict {
+fn judge_case(kernel: &Kernel, case: &NamedChain, id: u32, answer: &Answer<'_>) -> SubVerdict {
     let mut records = answer.records.iter().filter(|record| record.id == id);
     let (status, message) = match (records.next(), records.next()) {
         (None, _) => (Status::NotRun, Some("the guest gave no answer".to_owned())),
@@ -65,7 +65,7 @@ fn judge_case(kernel: &Kernel, case: &Case, id: u32, answer: &Answer<'_>) -> Sub
     SubVerdict { name: case.name.clone(), status, message }
 }
 
-fn judge_record(kernel: &Kernel, case: &Case, record: &Record<'_>) -> (Status, Option<String>) {
+fn judge_record(kernel: &Kernel, case: &NamedChain, record: &Record<'_>) -> (Status, Option<String>) {
     let fail = |message: String| (Status::Fail, Some(message));
     match (chain::check(&case.filters), record.status) {
         (_, Answered::ProgramError(_)) => (Status::NotRun, Some(record.status.to_string())),

@@ -11,9 +11,11 @@ use seccomp_oracle::insn::Insn;
 use seccomp_oracle::tables::{Arch, Kernel};
 use seccomp_oracle::{chain, random, request};
 
-use crate::cli::ExplainArgs;
+use crate::cli::{Cli, ExplainArgs};
+use crate::cmd::profiles::with_context;
 use crate::fault::{self, Fault};
 use crate::lab::names::unknown;
+use crate::run::profile::load;
 use crate::tell;
 
 /// More numbers than any tree has: the tables of one are not asked for.
@@ -23,8 +25,8 @@ const NUMBERS: u32 = 4096;
 ///
 /// # Errors
 /// Usage faults for what is no chain, architecture or number.
-pub fn run(args: &ExplainArgs) -> Result<u8> {
-    let filters = filters(args)?;
+pub fn run(cli: &Cli, args: &ExplainArgs) -> Result<u8> {
+    let filters = filters(cli, args)?;
     let arch = parse_arch(&args.arch)?;
     let programs = chain::check(&filters)
         .map_err(|refusal| Fault::usage(format!("the kernel refuses the chain: {refusal}")))?;
@@ -34,7 +36,10 @@ pub fn run(args: &ExplainArgs) -> Result<u8> {
     Ok(fault::EXIT_OK)
 }
 
-fn filters(args: &ExplainArgs) -> Result<Vec<Vec<Insn>>> {
+fn filters(cli: &Cli, args: &ExplainArgs) -> Result<Vec<Vec<Insn>>> {
+    if let Some(value) = &args.profile {
+        return with_context(cli, |context| Ok(load(context, value)?.filters));
+    }
     if let Some(file) = &args.chain {
         return of_file(file, args.id);
     }
@@ -47,7 +52,9 @@ fn filters(args: &ExplainArgs) -> Result<Vec<Vec<Insn>>> {
         return Ok(random::chain(seed, place));
     }
     let Some(name) = &args.case else {
-        return Err(Fault::usage("which chain?").help("see `cargo xtask explain --help`").into());
+        return Err(Fault::usage("which filters?")
+            .help("give --profile docker, or --chain FILE, --random SEED:PLACE, --case NAME")
+            .into());
     };
     let cases = cases();
     match cases.iter().find(|case| case.name == *name) {

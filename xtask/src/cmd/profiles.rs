@@ -8,6 +8,7 @@ use std::sync::mpsc::channel;
 use anyhow::{Context as _, Result};
 use console::Style;
 use fs_err as fs;
+use seccomp_oracle::cases::NamedChain;
 use seccomp_oracle::chain;
 
 use crate::cli::{Cli, ProfilesArgs};
@@ -20,7 +21,7 @@ use crate::run::compiler::Toolchain;
 use crate::run::context::{AccelChoice, Context, Options};
 use crate::run::event::Event;
 use crate::run::fixtures::{self, Files};
-use crate::run::profile::{NamedChain, load};
+use crate::run::profile::load;
 use crate::tell;
 use crate::tell::terminal::status_line;
 
@@ -29,20 +30,31 @@ use crate::tell::terminal::status_line;
 /// # Errors
 /// Usage faults of profiles; infra faults of the packages that they are made of.
 pub fn run(cli: &Cli, args: &ProfilesArgs) -> Result<u8> {
+    with_context(cli, |context| run_with(context, args))
+}
+
+/// Does something that needs no run of its own, telling its progress on the error stream.
+///
+/// # Errors
+/// Those of what is done; usage faults of the configuration.
+pub fn with_context<T>(cli: &Cli, work: impl FnOnce(&Context<'_>) -> Result<T>) -> Result<T> {
     let session = Session::open(cli)?;
     let cache = session.cache()?;
     let logs = cache.temporary()?;
     let (sender, events) = channel();
     std::thread::spawn(move || events.iter().for_each(|event| tell_event(&event)));
     let options = options();
-    let context =
-        Context::new(&session.lab, &cache, Toolchain::ask()?, &options, logs.path().to_owned(), sender);
+    let folder = logs.path().to_owned();
+    work(&Context::new(&session.lab, &cache, Toolchain::ask()?, &options, folder, sender))
+}
+
+fn run_with(context: &Context<'_>, args: &ProfilesArgs) -> Result<u8> {
     if let Some(value) = &args.show {
-        tell::print(&listing(&load(&context, value)?)?);
+        tell::print(&listing(&load(context, value)?)?);
         return Ok(fault::EXIT_OK);
     }
-    let folder = session.lab.root.join(FOLDER);
-    let (made, present) = (fixtures::make(&context)?, fixtures::present(&folder)?);
+    let folder = context.lab.root.join(FOLDER);
+    let (made, present) = (fixtures::make(context)?, fixtures::present(&folder)?);
     let changes = differences(&present, &made);
     if args.check {
         tell::print(&lines(&changes));
@@ -54,7 +66,7 @@ pub fn run(cli: &Cli, args: &ProfilesArgs) -> Result<u8> {
         write(&folder, &present, &made)?;
         tell::print(&lines(&changes));
     }
-    let profiles = profile::read(&session.lab.root)?;
+    let profiles = profile::read(&context.lab.root)?;
     tell::print(&summary(&profiles, made.values().map(Vec::len).sum()));
     Ok(fault::EXIT_OK)
 }

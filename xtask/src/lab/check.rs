@@ -69,6 +69,8 @@ pub enum PlanSource {
 pub enum Oracle {
     /// `/proc/<pid>/seccomp_cache` of chains made by hand, against the model of the walk.
     Cache,
+    /// The same of filters that people run: `configs/profiles/`.
+    Profiles,
     /// The same of chains made by chance.
     Random(RandomChains),
     /// The same of a file of chains: what `fuzz --replay` was given. Not in `lab.toml`.
@@ -87,10 +89,13 @@ pub struct RandomChains {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 enum OracleName {
-    SeccompCache,
-    SeccompRandom,
+    #[serde(rename = "seccomp-cache")]
+    Cache,
+    #[serde(rename = "seccomp-profiles")]
+    Profiles,
+    #[serde(rename = "seccomp-random")]
+    Random,
 }
 
 /// A library that a program of newer trees needs.
@@ -143,7 +148,7 @@ impl RawCheck {
     /// # Errors
     /// A usage fault that names the field.
     pub fn into_check(self, name: CheckName) -> Result<Check, Fault> {
-        let is_random = self.oracle == Some(OracleName::SeccompRandom);
+        let is_random = self.oracle == Some(OracleName::Random);
         // Each field, whether it was given, and whether it belongs to the kind.
         let (is_kselftest, is_oracle) = (self.kind == KindName::Kselftest, self.kind == KindName::Oracle);
         let fields = [
@@ -175,8 +180,9 @@ impl RawCheck {
             KindName::Oracle => CheckKind::Oracle {
                 source: self.program.ok_or_else(|| missing("program"))?,
                 oracle: match self.oracle.ok_or_else(|| missing("oracle"))? {
-                    OracleName::SeccompCache => Oracle::Cache,
-                    OracleName::SeccompRandom => Oracle::Random(RandomChains {
+                    OracleName::Cache => Oracle::Cache,
+                    OracleName::Profiles => Oracle::Profiles,
+                    OracleName::Random => Oracle::Random(RandomChains {
                         seed: self.seed.ok_or_else(|| missing("seed"))?,
                         first: 0,
                         count: self.chains.ok_or_else(|| missing("chains"))?,

@@ -96,7 +96,8 @@ pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -
     let chosen = kvm::choose(context, host, &boot)?;
     boot.accel = chosen.accel;
     let slower = context.lab.slower(&context.lab.kernel_of(&ready.work.cell.flavor)?);
-    let questions = sent.iter().map(|(check, _)| question(check)).collect::<Result<Vec<_>>>()?;
+    let put = |(check, _): &(&PlannedCheck, &Program)| question(context, ready, check);
+    let questions = sent.iter().map(put).collect::<Result<Vec<_>>>()?;
     let job = Job { nonce: nonce()?, checks: job_checks(&sent, &questions, slower) };
     files.keep_command(&boot, &job)?;
     let _slot = context.slot("boot a guest", context.options.jobs)?;
@@ -160,10 +161,11 @@ fn reading(check: &PlannedCheck) -> Reading {
 }
 
 /// What a model asks, for checks that have one.
-fn question(check: &PlannedCheck) -> Result<Option<Question>> {
+fn question(context: &Context<'_>, ready: &Ready, check: &PlannedCheck) -> Result<Option<Question>> {
     match &check.check.kind {
         CheckKind::Oracle { oracle, .. } => {
-            let put = Question::put(oracle).with_context(|| format!("check {}", check.check.name));
+            let put = Question::put(oracle, &context.lab.root, ready.arch, ready.work.abi)
+                .with_context(|| format!("check {}", check.check.name));
             Ok(Some(put?))
         }
         CheckKind::Kselftest { .. } | CheckKind::Program { .. } => Ok(None),

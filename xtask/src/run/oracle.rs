@@ -4,12 +4,13 @@
 //! The only place where the engine meets the model of the seccomp cache.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use seccomp_oracle::batch;
 use seccomp_oracle::cache::expected;
-use seccomp_oracle::cases::{Case, cases, request};
+use seccomp_oracle::cases::{NamedChain, named, request};
 use seccomp_oracle::chain;
 use seccomp_oracle::judge::{Status, SubVerdict, judge};
 use seccomp_oracle::random;
@@ -20,7 +21,8 @@ use seccomp_oracle::tables::Kernel;
 use crate::fault::Fault;
 use crate::judge::ModelVerdict;
 use crate::lab::check::{Oracle, RandomChains};
-use crate::lab::kernel::Arch;
+use crate::lab::kernel::{Abi, Arch};
+use crate::lab::profile;
 use crate::record::model::{CheckStatus, SubRecord};
 use crate::run::tree_facts::TreeFacts;
 
@@ -53,7 +55,7 @@ pub struct Question {
 
 /// What the answer is judged by.
 enum Asked {
-    Cases(Vec<Case>),
+    Cases(Vec<NamedChain>),
     Chains(Vec<Chain>),
 }
 
@@ -62,9 +64,13 @@ impl Question {
     ///
     /// # Errors
     /// A usage fault for a file that holds no chains; more chains than a file can hold.
-    pub fn put(oracle: &Oracle) -> Result<Self> {
+    pub fn put(oracle: &Oracle, root: &Path, arch: Arch, abi: Abi) -> Result<Self> {
         match oracle {
-            Oracle::Cache => Self::cases(cases()),
+            Oracle::Profiles => {
+                let chains = profile::chains(&profile::read(root)?, arch, abi).into_iter();
+                Self::cases(chains.map(|(name, filters)| NamedChain { name, filters }).collect())
+            }
+            Oracle::Cache => Self::cases(named()),
             Oracle::Random(which) => Self::chains(random_chains(*which)?),
             Oracle::Kept(file) => {
                 let bytes =
@@ -77,7 +83,7 @@ impl Question {
         }
     }
 
-    fn cases(cases: Vec<Case>) -> Result<Self> {
+    fn cases(cases: Vec<NamedChain>) -> Result<Self> {
         let input = request(&cases).context("writing chains")?;
         Ok(Self { input, asked: Asked::Cases(cases) })
     }

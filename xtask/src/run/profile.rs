@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use fs_err as fs;
+use seccomp_oracle::cases::NamedChain;
 use seccomp_oracle::insn::Insn;
 use seccomp_oracle::request;
 
@@ -19,15 +20,6 @@ use crate::run::libseccomp::{Compiler, instructions};
 
 /// The largest file that is taken for a profile, in bytes: far more than any real one.
 const FILE_BYTES_MAX: u64 = 16 << 20;
-
-/// Filters with a name, oldest first. Whether kernels accept them has not been asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedChain {
-    /// The profile's name, or the file as it was given.
-    pub name: String,
-    /// The filters.
-    pub filters: Vec<Vec<Insn>>,
-}
 
 /// What kind of file it is, by its ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use super::*;
 use crate::answer::encode;
 use crate::cache::expected_dump;
-use crate::cases::{cases, golden_kernel};
+use crate::cases::{golden_kernel, named};
 
 /// What a correct kernel would answer to a case.
-fn right(case: &Case) -> (Answered, String) {
+fn right(case: &NamedChain) -> (Answered, String) {
     match chain::check(&case.filters) {
         Ok(chain) => (Answered::Dumped, expected_dump(&golden_kernel(), Some(&chain))),
         Err(refusal) => {
@@ -18,7 +18,7 @@ fn right(case: &Case) -> (Answered, String) {
 
 /// Judges all cases after a change to what a correct kernel would answer.
 fn judged(change: impl FnOnce(&mut Vec<(u32, Answered, String)>)) -> Vec<SubVerdict> {
-    let cases = cases();
+    let cases = named();
     let mut answers: Vec<_> =
         (0..).zip(&cases).map(|(id, case)| (id, right(case).0, right(case).1)).collect();
     change(&mut answers);
@@ -31,7 +31,7 @@ fn judged(change: impl FnOnce(&mut Vec<(u32, Answered, String)>)) -> Vec<SubVerd
 
 /// The verdicts that are no pass, one line each.
 fn told(verdicts: &[SubVerdict]) -> Vec<String> {
-    assert_eq!(verdicts.len(), cases().len() + 1);
+    assert_eq!(verdicts.len(), named().len() + 1);
     let wrong = verdicts.iter().filter(|verdict| verdict.status != Status::Pass);
     wrong
         .map(|SubVerdict { name, status, message }| {
@@ -41,7 +41,7 @@ fn told(verdicts: &[SubVerdict]) -> Vec<String> {
 }
 
 fn place(name: &str) -> usize {
-    cases().iter().position(|case| case.name == name).unwrap()
+    named().iter().position(|case| case.name == name).unwrap()
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn missing_doubled_and_unknown_answers() {
 
 #[test]
 fn a_damaged_answer_is_no_pass() {
-    let all = cases();
+    let all = named();
     let verdicts = judge(&golden_kernel(), &all, b"");
     assert!(verdicts[..all.len()].iter().all(|verdict| verdict.status == Status::NotRun));
     assert_eq!(verdicts[all.len()].status, Status::Fail);
@@ -136,7 +136,7 @@ fn a_program_error_is_no_verdict_about_the_kernel() {
 #[test]
 fn packed_and_as_text_say_the_same() {
     let kernel = golden_kernel();
-    let case = &cases()[place("deny_from_100")];
+    let case = &named()[place("deny_from_100")];
     let chain = chain::check(&case.filters).unwrap();
     let right = expected_dump(&kernel, Some(&chain));
     let wrong = right.replacen("x86_64 7 ALLOW", "x86_64 7 FILTER", 1);
