@@ -19,12 +19,14 @@
 //! | [`cases`], [`judge`] | the fixed cases of the check `seccomp_cache.dump`, and its verdicts |
 //! | [`agree`] | whether two kernels say the same, apart from the model |
 //! | [`batch`] | the verdict about many chains without names, and why a bit is as it is |
+//! | [`calls`] | calls made for real, what must come of them, the check `behaviour.calls` |
 
 pub mod action;
 pub mod agree;
 pub mod answer;
 pub mod batch;
 pub mod cache;
+pub mod calls;
 pub mod cases;
 pub mod chain;
 pub mod data;
