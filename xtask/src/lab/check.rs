@@ -75,6 +75,8 @@ pub enum Oracle {
     Random(RandomChains),
     /// The same of a file of chains: what `fuzz --replay` was given. Not in `lab.toml`.
     Kept(std::path::PathBuf),
+    /// Calls that are made for real under chains, against the interpreter.
+    Behaviour,
 }
 
 /// Which chains of a sequence; a chain depends on the seed and its place alone.
@@ -96,6 +98,8 @@ enum OracleName {
     Profiles,
     #[serde(rename = "seccomp-random")]
     Random,
+    #[serde(rename = "seccomp-behaviour")]
+    Behaviour,
 }
 
 /// A library that a program of newer trees needs.
@@ -182,6 +186,7 @@ impl RawCheck {
                 oracle: match self.oracle.ok_or_else(|| missing("oracle"))? {
                     OracleName::Cache => Oracle::Cache,
                     OracleName::Profiles => Oracle::Profiles,
+                    OracleName::Behaviour => Oracle::Behaviour,
                     OracleName::Random => Oracle::Random(RandomChains {
                         seed: self.seed.ok_or_else(|| missing("seed"))?,
                         first: 0,

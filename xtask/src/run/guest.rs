@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use fs_err as fs;
+use seccomp_oracle::calls::X32;
 
 use crate::judge::{CheckState, Evidence, JudgedCheck, VerdictSource, judge};
 use crate::lab::check::{CheckKind, PlanSource};
@@ -54,7 +55,13 @@ impl Ready {
     /// What models need to know of the kernel.
     fn subject(&self) -> Subject<'_> {
         let has_compat = !self.kernel.lacks("IA32_EMULATION");
-        Subject { facts: &self.facts, arch: self.arch, has_compat }
+        // The symbol's name in older trees, and in newer ones.
+        let symbols = self.kernel.symbols.as_ref();
+        let x32 = match symbols {
+            Some(symbols) if symbols.is_set("X86_X32") || symbols.is_set("X86_X32_ABI") => X32::Enabled,
+            _ => X32::Disabled,
+        };
+        Subject { facts: &self.facts, arch: self.arch, has_compat, x32, abi: self.work.abi }
     }
 
     /// The checks that are sent to the guest, and their programs.
@@ -164,7 +171,7 @@ fn reading(check: &PlannedCheck) -> Reading {
 fn question(context: &Context<'_>, ready: &Ready, check: &PlannedCheck) -> Result<Option<Question>> {
     match &check.check.kind {
         CheckKind::Oracle { oracle, .. } => {
-            let put = Question::put(oracle, &context.lab.root, ready.arch, ready.work.abi)
+            let put = Question::put(oracle, &context.lab.root, ready.subject())
                 .with_context(|| format!("check {}", check.check.name));
             Ok(Some(put?))
         }

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 use seccomp_oracle::batch;
 use seccomp_oracle::cache::expected;
+use seccomp_oracle::calls::{self, CallCase, Facts, Word, X32};
 use seccomp_oracle::cases::{NamedChain, named, request};
 use seccomp_oracle::chain;
 use seccomp_oracle::judge::{Status, SubVerdict, judge};
@@ -44,6 +45,20 @@ pub struct Subject<'a> {
     pub arch: Arch,
     /// Whether it runs 32-bit programs beside 64-bit ones.
     pub has_compat: bool,
+    /// Whether it makes calls with x32 numbers.
+    pub x32: X32,
+    /// What the guest program is compiled for.
+    pub abi: Abi,
+}
+
+impl Subject<'_> {
+    fn call_facts(&self) -> Result<Facts> {
+        let program = match self.abi {
+            Abi::Bits64 => Word::Bits64,
+            Abi::Bits32 => Word::Bits32,
+        };
+        Ok(Facts { kernel: self.facts.kernel(self.arch, self.has_compat)?, program, x32: self.x32 })
+    }
 }
 
 /// A question to one guest.
@@ -57,20 +72,27 @@ pub struct Question {
 enum Asked {
     Cases(Vec<NamedChain>),
     Chains(Vec<Chain>),
+    Calls(Facts, Vec<CallCase>),
 }
 
 impl Question {
     /// Puts an oracle's question.
     ///
     /// # Errors
-    /// A usage fault for a file that holds no chains; more chains than a file can hold.
-    pub fn put(oracle: &Oracle, root: &Path, arch: Arch, abi: Abi) -> Result<Self> {
+    /// A usage fault for a file that holds no chains; more chains than a file can hold. If the tree lacks a table
+    /// that the model needs.
+    pub fn put(oracle: &Oracle, root: &Path, subject: Subject<'_>) -> Result<Self> {
         match oracle {
             Oracle::Profiles => {
-                let chains = profile::chains(&profile::read(root)?, arch, abi).into_iter();
+                let chains = profile::chains(&profile::read(root)?, subject.arch, subject.abi).into_iter();
                 Self::cases(chains.map(|(name, filters)| NamedChain { name, filters }).collect())
             }
             Oracle::Cache => Self::cases(named()),
+            Oracle::Behaviour => {
+                let facts = subject.call_facts()?;
+                let cases = calls::cases(&facts);
+                Self::calls(facts, cases)
+            }
             Oracle::Random(which) => Self::chains(random_chains(*which)?),
             Oracle::Kept(file) => {
                 let bytes =
@@ -93,6 +115,11 @@ impl Question {
         Ok(Self { input, asked: Asked::Chains(chains) })
     }
 
+    fn calls(facts: Facts, cases: Vec<CallCase>) -> Result<Self> {
+        let input = calls::request(&cases).context("writing calls")?;
+        Ok(Self { input, asked: Asked::Calls(facts, cases) })
+    }
+
     /// What the model says of an answer.
     ///
     /// # Errors
@@ -104,6 +131,10 @@ impl Question {
                 ModelVerdict { subs: records(judge(&kernel, cases, answer)), figures: BTreeMap::new() }
             }
             Asked::Chains(chains) => chains_verdict(&kernel, chains, answer),
+            Asked::Calls(facts, cases) => {
+                let subs = records(calls::judge(facts, cases, answer));
+                ModelVerdict { subs, figures: BTreeMap::new() }
+            }
         })
     }
 }
