@@ -12,10 +12,9 @@ use seccomp_oracle::tables::{Arch, Kernel};
 use seccomp_oracle::{chain, random, request};
 
 use crate::cli::{Cli, ExplainArgs};
-use crate::cmd::profiles::with_context;
+use crate::cmd::profiles::load_profile;
 use crate::fault::{self, Fault};
 use crate::lab::names::unknown;
-use crate::run::profile::load;
 use crate::tell;
 
 /// More numbers than any tree has: the tables of one are not asked for.
@@ -38,7 +37,7 @@ pub fn run(cli: &Cli, args: &ExplainArgs) -> Result<u8> {
 
 fn filters(cli: &Cli, args: &ExplainArgs) -> Result<Vec<Vec<Insn>>> {
     if let Some(value) = &args.profile {
-        return with_context(cli, |context| Ok(load(context, value)?.filters));
+        return Ok(load_profile(cli, value)?.filters);
     }
     if let Some(file) = &args.chain {
         return of_file(file, args.id);

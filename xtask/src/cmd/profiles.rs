@@ -30,15 +30,37 @@ use crate::tell::terminal::status_line;
 /// # Errors
 /// Usage faults of profiles; infra faults of the packages that they are made of.
 pub fn run(cli: &Cli, args: &ProfilesArgs) -> Result<u8> {
-    with_context(cli, |context| run_with(context, args))
+    if let Some(value) = &args.show {
+        tell::print(&listing(&load_profile(cli, value)?)?);
+        return Ok(fault::EXIT_OK);
+    }
+    let session = Session::open(cli)?;
+    let folder = session.lab.root.join(FOLDER);
+    let made = in_context(&session, fixtures::make)?;
+    let present = fixtures::present(&folder)?;
+    let changes = differences(&present, &made);
+    if !args.check {
+        write(&folder, &present, &made)?;
+    }
+    tell::print(&lines(&changes));
+    if args.check && !changes.is_empty() {
+        tell::print(&format!("\n{} files differ: `{COMMAND}` writes them\n", changes.len()));
+        return Ok(fault::EXIT_CHECK);
+    }
+    let profiles = profile::read(&session.lab.root)?;
+    tell::print(&summary(&profiles, made.values().map(Vec::len).sum()));
+    Ok(fault::EXIT_OK)
 }
 
-/// Does something that needs no run of its own, telling its progress on the error stream.
+/// Loads a profile that a user names, for verbs that need nothing else of the engine.
 ///
 /// # Errors
-/// Those of what is done; usage faults of the configuration.
-pub fn with_context<T>(cli: &Cli, work: impl FnOnce(&Context<'_>) -> Result<T>) -> Result<T> {
-    let session = Session::open(cli)?;
+/// As [`load`].
+pub fn load_profile(cli: &Cli, value: &str) -> Result<NamedChain> {
+    in_context(&Session::open(cli)?, |context| load(context, value))
+}
+
+fn in_context<T>(session: &Session, work: impl FnOnce(&Context<'_>) -> Result<T>) -> Result<T> {
     let cache = session.cache()?;
     let logs = cache.temporary()?;
     let (sender, events) = channel();
@@ -46,29 +68,6 @@ pub fn with_context<T>(cli: &Cli, work: impl FnOnce(&Context<'_>) -> Result<T>) 
     let options = options();
     let folder = logs.path().to_owned();
     work(&Context::new(&session.lab, &cache, Toolchain::ask()?, &options, folder, sender))
-}
-
-fn run_with(context: &Context<'_>, args: &ProfilesArgs) -> Result<u8> {
-    if let Some(value) = &args.show {
-        tell::print(&listing(&load(context, value)?)?);
-        return Ok(fault::EXIT_OK);
-    }
-    let folder = context.lab.root.join(FOLDER);
-    let (made, present) = (fixtures::make(context)?, fixtures::present(&folder)?);
-    let changes = differences(&present, &made);
-    if args.check {
-        tell::print(&lines(&changes));
-        if !changes.is_empty() {
-            tell::print(&format!("\n{} files differ: `{COMMAND}` writes them\n", changes.len()));
-            return Ok(fault::EXIT_CHECK);
-        }
-    } else {
-        write(&folder, &present, &made)?;
-        tell::print(&lines(&changes));
-    }
-    let profiles = profile::read(&context.lab.root)?;
-    tell::print(&summary(&profiles, made.values().map(Vec::len).sum()));
-    Ok(fault::EXIT_OK)
 }
 
 /// No guest is started: only what a context has to hold.
