@@ -8,9 +8,9 @@ use std::process::ExitCode;
 
 use seccomp_oracle::answer::{self, Record};
 use seccomp_oracle::cache::expected_dump;
-use seccomp_oracle::cases::cases;
 use seccomp_oracle::chain;
 use seccomp_oracle::dump::Dump;
+use seccomp_oracle::request::{self, Chain};
 use seccomp_oracle::tables::{Arch, Kernel};
 
 use crate::wire::{
@@ -125,9 +125,10 @@ impl Guest {
     /// Runs a check; with an exit code if the guest ends here.
     fn check(&mut self, index: u16, program: &str) -> std::io::Result<Option<ExitCode>> {
         self.port.send(START, index, format!("{program}\n").as_bytes())?;
-        let output = match program.rsplit('/').next().unwrap_or(program) {
-            "seccomp_cache.dump" => self.dumps()?,
-            _ => match self.scenario.as_str() {
+        let input = self.job.inputs.get(usize::from(index)).cloned().unwrap_or_default();
+        let output = match request::decode(&input) {
+            Ok(chains) => self.dumps(&chains)?,
+            Err(_) => match self.scenario.as_str() {
                 "failing" => FAILING,
                 "skipping" => SKIPPING,
                 "unfilled" => UNFILLED,
@@ -206,29 +207,26 @@ impl Guest {
         self.port.send(KMSG, tag, records.as_bytes())
     }
 
-    /// What a correct kernel answers to the model's cases.
-    fn dumps(&self) -> std::io::Result<Vec<u8>> {
+    /// What a kernel answers to chains: a correct one, or one that takes number 20 for allowed.
+    fn dumps(&self, chains: &[Chain]) -> std::io::Result<Vec<u8>> {
         let kernel = self.modelled();
-        let chains: Vec<_> = cases().iter().map(|case| chain::check(&case.filters)).collect();
-        let texts: Vec<String> = chains
+        let mut answers = Vec::new();
+        for Chain { id, filters } in chains {
+            let (status, mut text) = match chain::check(filters) {
+                Ok(programs) => (answer::Status::Dumped, expected_dump(&kernel, Some(&programs))),
+                Err(refusal) => {
+                    let filter = u16::try_from(refusal.filter).unwrap_or(u16::MAX);
+                    (answer::Status::Refused { filter, errno: refusal.errno() }, String::new())
+                }
+            };
+            if self.plays("wrong-bit") {
+                text = text.replace("ia32 20 FILTER", "ia32 20 ALLOW");
+            }
+            answers.push((*id, status, text));
+        }
+        let records: Vec<Record<'_>> = answers
             .iter()
-            .map(|chain| {
-                chain.as_ref().map_or_else(|_| String::new(), |chain| expected_dump(&kernel, Some(chain)))
-            })
-            .collect();
-        let records: Vec<Record<'_>> = (0..)
-            .zip(chains.iter().zip(&texts))
-            .map(|(id, (chain, text))| Record {
-                id,
-                status: match chain {
-                    Ok(_) => answer::Status::Dumped,
-                    Err(refusal) => answer::Status::Refused {
-                        filter: u16::try_from(refusal.filter).unwrap_or(u16::MAX),
-                        errno: refusal.errno(),
-                    },
-                },
-                dump: Dump::Text(text.as_bytes()),
-            })
+            .map(|(id, status, text)| Record { id: *id, status: *status, dump: Dump::Text(text.as_bytes()) })
             .collect();
         answer::encode(&records).ok_or_else(|| std::io::Error::other("an answer that is too long"))
     }

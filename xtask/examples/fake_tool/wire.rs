@@ -25,6 +25,8 @@ pub struct Job {
     pub nonce: String,
     /// The program of each check.
     pub checks: Vec<String>,
+    /// The input of each check.
+    pub inputs: Vec<Vec<u8>>,
 }
 
 /// Frames to the lab.
@@ -74,14 +76,14 @@ pub fn read_job(from: &mut impl Read) -> std::io::Result<Job> {
     if kind != JOB || !text.ends_with("end\ngo\n") && !text.ends_with("\ngo\n") {
         return Err(std::io::Error::other("the first frame is no job"));
     }
-    let mut job = Job { nonce: String::new(), checks: Vec::new() };
-    let mut input_bytes = 0;
+    let mut job = Job { nonce: String::new(), checks: Vec::new(), inputs: Vec::new() };
+    let mut sizes: Vec<usize> = Vec::new();
     let mut wants_program = false;
     for line in text.lines() {
         match line.split_once(' ') {
             Some(("nonce", nonce)) => nonce.clone_into(&mut job.nonce),
             Some(("check", rest)) => {
-                input_bytes += rest.split(' ').nth(2).and_then(|bytes| bytes.parse().ok()).unwrap_or(0_usize);
+                sizes.push(rest.split(' ').nth(2).and_then(|bytes| bytes.parse().ok()).unwrap_or(0));
                 wants_program = true;
             }
             Some(("arg", program)) if wants_program => {
@@ -91,12 +93,16 @@ pub fn read_job(from: &mut impl Read) -> std::io::Result<Job> {
             _ => {}
         }
     }
-    while input_bytes > 0 {
-        let (kind, payload) = read_frame(from)?;
-        if kind != INPUT || payload.len() > input_bytes {
-            return Err(std::io::Error::other("a frame that is no input of a check"));
+    for size in sizes {
+        let mut input = Vec::new();
+        while input.len() < size {
+            let (kind, payload) = read_frame(from)?;
+            if kind != INPUT || payload.len() > size - input.len() {
+                return Err(std::io::Error::other("a frame that is no input of a check"));
+            }
+            input.extend(payload);
         }
-        input_bytes -= payload.len();
+        job.inputs.push(input);
     }
     Ok(job)
 }
