@@ -39,6 +39,15 @@ pub fn run(arguments: &[String]) -> std::io::Result<ExitCode> {
         "tinyconfig" => fs::write(output.join(".config"), "CONFIG_BASE=y\n")?,
         "olddefconfig" => old_def_config(&output.join(".config"))?,
         "vmlinux" => return vmlinux(&output, arch),
+        "bzImage" => {
+            let made = vmlinux(&output, arch)?;
+            let (linked, folder) = (output.join("vmlinux"), output.join("arch/x86/boot"));
+            if linked.is_file() {
+                fs::create_dir_all(&folder)?;
+                fs::copy(linked, folder.join("bzImage"))?;
+            }
+            return Ok(made);
+        }
         "headers_install" => {
             let headers = Path::new(value("INSTALL_HDR_PATH=").unwrap_or(".")).join("include/linux");
             fs::create_dir_all(&headers)?;

@@ -22,6 +22,7 @@ use crate::run::compiler::Toolchain;
 use crate::run::context::Context;
 use crate::run::event::Event;
 use crate::run::image::image;
+use crate::run::kernel::Kernel;
 use crate::run::kvm;
 use crate::run::program::Program;
 use crate::run::schedule::prepare_one;
@@ -85,7 +86,7 @@ pub fn run(cli: &Cli, args: &ShellArgs) -> Result<u8> {
     boot.accel = kvm::choose(&context, &host, &boot)?.accel;
     if args.gdb {
         boot.debugger = Debugger::Wait(GDB_PORT);
-        tell::print_error(&gdb_words(&boot));
+        tell::print_error(&gdb_words(&ready.kernel));
     }
     if args.command.is_empty() {
         return interactive(boot);
@@ -115,10 +116,10 @@ fn tell_event(event: &Event) {
     }
 }
 
-fn gdb_words(boot: &Boot) -> String {
+fn gdb_words(kernel: &Kernel) -> String {
     format!(
         "the guest waits for a debugger:\n    gdb {} -ex 'target remote :{GDB_PORT}'\n",
-        boot.vmlinux.display()
+        kernel.vmlinux.as_ref().unwrap_or(&kernel.image).display()
     )
 }
 

@@ -112,6 +112,37 @@ pub struct Machine {
     pub append: String,
 }
 
+/// What QEMU is given of a kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum BootImage {
+    /// The kernel as it is linked, through its PVH entry: nothing to pack, nothing to unpack.
+    #[default]
+    #[serde(rename = "vmlinux")]
+    Vmlinux,
+    /// The packed kernel, through the boot protocol. 5.10's PVH code is compiled with KASAN, and runs
+    /// before there is any shadow memory: such a vmlinux ends without a word.
+    #[serde(rename = "bzImage")]
+    BzImage,
+}
+
+impl BootImage {
+    /// Its make target, and its name in the cache.
+    pub fn name(self) -> &'static str {
+        match self {
+            BootImage::Vmlinux => "vmlinux",
+            BootImage::BzImage => "bzImage",
+        }
+    }
+
+    /// Where make leaves it in the build directory; i386 leaves a link to it there, too.
+    pub fn made(self) -> &'static str {
+        match self {
+            BootImage::Vmlinux => "vmlinux",
+            BootImage::BzImage => "arch/x86/boot/bzImage",
+        }
+    }
+}
+
 /// `[variant.NAME]`: what is added to a kernel config, its machine and its checks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -136,6 +167,8 @@ pub struct Variant {
     /// More words for the kernel's command line.
     #[serde(default)]
     pub append: String,
+    /// What QEMU boots, where the variant's kernel does not boot as a vmlinux.
+    pub image: Option<BootImage>,
     /// How many times longer boots and checks may take.
     pub slower: Option<u32>,
     /// Checks that it adds to those of the matrix.

@@ -29,7 +29,7 @@ use crate::lab::check::Check;
 use crate::lab::expected::Expected;
 use crate::lab::file::{LabFile, absolute, read_fragments, read_series};
 use crate::lab::fragment::Symbols;
-use crate::lab::kernel::{Flavor, FlavorId, KernelConfig, KernelId, Machine, Variant};
+use crate::lab::kernel::{BootImage, Flavor, FlavorId, KernelConfig, KernelId, Machine, Variant};
 use crate::lab::names::{
     CheckName, FlavorName, KernelName, MatrixName, SeriesName, TreeName, VariantName, unknown,
 };
@@ -272,6 +272,11 @@ impl Lab {
             }
         }
         Ok(machine)
+    }
+
+    /// What QEMU is given of a kernel: what its last variant says that says anything.
+    pub fn boot_image(&self, id: &KernelId) -> BootImage {
+        self.variants_of(id).rev().find_map(|variant| variant.image).unwrap_or_default()
     }
 
     /// How many times longer than on a plain kernel boots and checks may take.

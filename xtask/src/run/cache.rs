@@ -25,7 +25,7 @@ const DIGESTS: &str = "digests.json";
 /// What kinds of objects are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// `vmlinux`, its config and build log.
+    /// `vmlinux`, the `bzImage` where that is booted, its config and build log.
     Kernel,
     /// Headers of a tree for user space.
     Headers,

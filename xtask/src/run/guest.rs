@@ -78,7 +78,7 @@ impl Ready {
         let id = context.lab.kernel_of(&self.work.cell.flavor)?;
         Ok(Boot {
             arch: self.arch,
-            vmlinux: self.kernel.vmlinux.clone(),
+            kernel: self.kernel.image.clone(),
             image: image.path.clone(),
             machine: context.lab.machine(&id)?,
             accel: crate::vm::machine::Accel::Tcg,

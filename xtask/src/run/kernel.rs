@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 use crate::lab::fragment::Symbols;
-use crate::lab::kernel::{Arch, KernelConfig, KernelId};
+use crate::lab::kernel::{Arch, BootImage, KernelConfig, KernelId};
 use crate::parse::make::{self as build_log, BuildFailure};
 use crate::plan::key::{Key, KeyBuilder};
 use crate::plan::work::KernelWork;
@@ -34,8 +34,10 @@ pub struct Kernel {
     pub request: Key,
     /// Key of the kernel.
     pub key: Key,
-    /// The image.
-    pub vmlinux: PathBuf,
+    /// What QEMU boots: the vmlinux or the bzImage.
+    pub image: PathBuf,
+    /// The kernel as it is linked, for its symbols and its object code; none of a bzImage that the user built.
+    pub vmlinux: Option<PathBuf>,
     /// The build log.
     pub log: PathBuf,
     /// The final config.
@@ -88,10 +90,12 @@ pub fn given(file: &Path, arch: Arch) -> Result<Kernel> {
     let config = file.with_file_name(".config");
     let symbols = fs::read_to_string(&config).ok().map(|text| Symbols::parse_config(&text));
     let key = KeyBuilder::new("given kernel").part("digest", file_digest(file)?).finish();
+    let image = std::path::absolute(file).context("finding the kernel")?;
     Ok(Kernel {
         request: key.clone(),
         key,
-        vmlinux: std::path::absolute(file).context("finding the kernel")?,
+        vmlinux: is_elf.then(|| image.clone()),
+        image,
         log: PathBuf::new(),
         config,
         symbols,
@@ -127,11 +131,12 @@ struct Answer {
 /// Trouble of the lab's: disk, a missing tool.
 pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject: &str) -> Result<Built> {
     let config = context.lab.kernel(&work.id)?;
+    let image = context.lab.boot_image(&work.id);
     let toolchain = toolchain(context, config)?;
     let request = request_key(context, source, config, work, &toolchain);
     let timer = context.timer(Step::Build, subject);
     if let Some(answer) = context.cache.answer::<Answer>(&request)
-        && let Some(kernel) = stored(context, &request, &answer.kernel, &toolchain)?
+        && let Some(kernel) = stored(context, &request, &answer.kernel, &toolchain, image)?
     {
         return Ok(found(context, timer, kernel));
     }
@@ -165,21 +170,21 @@ pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject:
         .part("tree", &source.kernel_tree)
         .part("config", &text)
         .part("toolchain", &toolchain)
-        .parts("make", &config.make)
-        .finish();
-    if let Some(kernel) = stored(context, &request, &key, &toolchain)? {
+        .parts("make", &config.make);
+    let key = packed(key, image).finish();
+    if let Some(kernel) = stored(context, &request, &key, &toolchain, image)? {
         fs::remove_file(&mark)?;
         context.cache.keep_answer(&request, &Answer { kernel: key })?;
         return Ok(found(context, timer, kernel));
     }
-    let exit = make_vmlinux(context, &folder, config, subject, &log)?;
+    let exit = make_image(context, &folder, config, image, subject, &log)?;
     unmark(&mark, exit)?;
     if !exit.is_success() {
         return failed(context, timer, exit, log);
     }
-    store(context, &folder, &key, &log, &text)?;
+    store(context, &folder, image, &key, &log, &text)?;
     context.cache.keep_answer(&request, &Answer { kernel: key.clone() })?;
-    let kernel = stored(context, &request, &key, &toolchain)?;
+    let kernel = stored(context, &request, &key, &toolchain, image)?;
     let mut kernel = kernel.context("a kernel was built and stored, and is not whole in the cache")?;
     kernel.symbols = Some(symbols);
     let took = context.done(timer, kernel.key.short().to_owned(), Cached::No);
@@ -207,7 +212,7 @@ fn request_key(
     toolchain: &str,
 ) -> Key {
     let base_file = context.lab.root.join("configs/kernel").join(&config.base);
-    KeyBuilder::new("kernel request")
+    let key = KeyBuilder::new("kernel request")
         .part("tree", &source.imported.tree)
         .parts("patch", &source.patches)
         .part("arch", config.arch.make_name())
@@ -217,12 +222,26 @@ fn request_key(
         .part("optional", work.optional.to_fragment())
         .parts("one of", work.one_of.iter().map(|names| names.join(" ")))
         .parts("make", &config.make)
-        .part("toolchain", toolchain)
-        .finish()
+        .part("toolchain", toolchain);
+    packed(key, context.lab.boot_image(&work.id)).finish()
+}
+
+/// A key for what is stored besides the vmlinux: one that holds no bzImage is no answer for one that wants it.
+fn packed(key: KeyBuilder, image: BootImage) -> KeyBuilder {
+    match image {
+        BootImage::Vmlinux => key,
+        BootImage::BzImage => key.part("image", image.name()),
+    }
 }
 
 /// The kernel of a key, if it is in the cache and whole.
-fn stored(context: &Context<'_>, request: &Key, key: &Key, toolchain: &str) -> Result<Option<Kernel>> {
+fn stored(
+    context: &Context<'_>,
+    request: &Key,
+    key: &Key,
+    toolchain: &str,
+    image: BootImage,
+) -> Result<Option<Kernel>> {
     let folder = match context.cache.find(Kind::Kernel, key)? {
         Found::Whole(folder) => folder,
         Found::Nothing => return Ok(None),
@@ -235,7 +254,8 @@ fn stored(context: &Context<'_>, request: &Key, key: &Key, toolchain: &str) -> R
     Ok(Some(Kernel {
         request: request.clone(),
         key: key.clone(),
-        vmlinux: folder.join("vmlinux"),
+        image: folder.join(image.name()),
+        vmlinux: Some(folder.join("vmlinux")),
         log: folder.join("build.log"),
         symbols: Some(Symbols::parse_config(&fs::read_to_string(&config)?)),
         config,
@@ -296,10 +316,11 @@ fn unmark(mark: &Path, exit: Exit) -> Result<()> {
     Ok(())
 }
 
-fn make_vmlinux(
+fn make_image(
     context: &Context<'_>,
     folder: &BuildFolder,
     config: &KernelConfig,
+    image: BootImage,
     subject: &str,
     log: &Path,
 ) -> Result<Exit> {
@@ -309,8 +330,8 @@ fn make_vmlinux(
         fs::read_to_string(&count_file).ok().and_then(|text| text.parse().ok()).unwrap_or(OBJECTS_GUESS);
     let mut objects = 0;
     let mut make = config::make(folder, config);
-    make.arg("vmlinux");
-    let exit = logged(make, "make vmlinux", context.lab.deadlines.build, log, &mut |line| {
+    make.arg(image.name());
+    let exit = logged(make, &format!("make {}", image.name()), context.lab.deadlines.build, log, &mut |line| {
         if build_log::is_object_line(line).is_some() {
             objects += 1;
             context.tell(Event::Built {
@@ -330,12 +351,15 @@ fn make_vmlinux(
 fn store(
     context: &Context<'_>,
     folder: &BuildFolder,
+    image: BootImage,
     key: &Key,
     log: &Path,
     config: &str,
 ) -> Result<PathBuf> {
     let made = context.cache.temporary()?;
-    fs::copy(folder.path.join("vmlinux"), made.path().join("vmlinux"))?;
+    for file in [BootImage::Vmlinux, image] {
+        fs::copy(folder.path.join(file.made()), made.path().join(file.name()))?;
+    }
     fs::copy(log, made.path().join("build.log"))?;
     fs::write(made.path().join("config"), config)?;
     context.cache.store(Kind::Kernel, key, made)

@@ -47,8 +47,8 @@ pub enum Debugger {
 pub struct Boot {
     /// The architecture, which decides the program.
     pub arch: Arch,
-    /// The kernel.
-    pub vmlinux: PathBuf,
+    /// The kernel: a vmlinux with a PVH entry, or a bzImage.
+    pub kernel: PathBuf,
     /// The initramfs.
     pub image: PathBuf,
     /// The machine.
@@ -105,7 +105,7 @@ impl Boot {
         let mut pair = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
         pair("-smp", self.machine.cpus.to_string());
         pair("-m", self.machine.memory_mib.to_string());
-        pair("-kernel", self.vmlinux.to_string_lossy().into_owned());
+        pair("-kernel", self.kernel.to_string_lossy().into_owned());
         pair("-initrd", self.image.to_string_lossy().into_owned());
         pair("-append", self.kernel_command_line());
         match &self.console {
@@ -140,7 +140,7 @@ mod tests {
     fn boot() -> Boot {
         Boot {
             arch: Arch::X86_64,
-            vmlinux: "/c/vmlinux".into(),
+            kernel: "/c/vmlinux".into(),
             image: "/c/initramfs".into(),
             machine: Machine {
                 machine: "microvm".into(),

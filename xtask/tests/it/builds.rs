@@ -96,3 +96,26 @@ fn one_kernel_that_fails_does_not_hide_the_others() {
     assert_eq!(outcomes, ["build-failed", "cancelled"], "{record:#}");
     assert_eq!(lab.calls("boot"), [""; 0]);
 }
+
+#[test]
+fn a_variant_boots_the_image_that_it_names() {
+    let lab = Lab::new();
+    let words = ["--series", "none", "--check", "seccomp_bpf", "5.10/none/x86_64+debug"];
+    lab.test(&words).assert(0, &["1 pass"]);
+    assert_eq!(lab.calls("make bzImage").len(), 1);
+    assert_eq!(lab.calls("make vmlinux"), [""; 0]);
+    let record = lab.record();
+    let key = record["cells"][0]["keys"]["kernel"].as_str().unwrap();
+    let stored = lab.path("cache/objects/kernels").join(key);
+    assert!(stored.join("vmlinux").is_file() && stored.join("bzImage").is_file(), "{}", stored.display());
+    let command = record["cells"][0]["files"]["qemu.sh"].as_str().unwrap();
+    let command = fs::read_to_string(lab.root().join("results/latest").join(command)).unwrap();
+    assert!(command.contains(&format!("{}/bzImage", key)), "{command}");
+    // With the image both are found again, and both are looked at.
+    lab.forget_calls();
+    lab.test(&words).assert(0, &["CACHED", "1 pass"]);
+    assert_eq!(lab.calls("make"), [""; 0]);
+    fs::write(stored.join("bzImage"), "half").unwrap();
+    lab.test(&words).assert(0, &["bzImage is not what was stored", "1 pass"]);
+    assert_eq!(lab.calls("make bzImage").len(), 1);
+}
