@@ -13,6 +13,7 @@
 //! | [`interpret`] | what a filter answers for one call (decodes through [`insn::Op`]) |
 //! | [`walk`] | the constant-allow walk (reads raw opcodes, so that it shares no decoder with `interpret`) |
 //! | [`tables`], [`cache`], [`difference`] | the bitmaps, their text, and how another text departs from it |
+//! | [`tree`] | what the source says of how filters are treated |
 //! | [`sound`] | whether a chain allows a call, by all its paths and apart from the walk |
 //! | [`random`], [`shrink`] | chains out of a number, and smaller ones that still fail |
 //! | [`request`], [`answer`], [`dump`] | the two file formats shared with the guest program |
@@ -43,4 +44,5 @@ pub mod request;
 pub mod shrink;
 pub mod sound;
 pub mod tables;
+pub mod tree;
 pub mod walk;

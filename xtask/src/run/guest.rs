@@ -105,7 +105,7 @@ pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -
     let slower = context.lab.slower(&context.lab.kernel_of(&ready.work.cell.flavor)?);
     let put = |(check, _): &(&PlannedCheck, &Program)| question(context, ready, check);
     let questions = sent.iter().map(put).collect::<Result<Vec<_>>>()?;
-    let job = Job { nonce: nonce()?, checks: job_checks(&sent, &questions, slower) };
+    let job = Job { nonce: nonce()?, checks: job_checks(&sent, &ready.facts, &questions, slower)? };
     files.keep_command(&boot, &job)?;
     let _slot = context.slot("boot a guest", context.options.jobs)?;
     context.tell(Event::Guest { cell: cell.clone(), progress: GuestProgress::Started });
@@ -181,14 +181,17 @@ fn question(context: &Context<'_>, ready: &Ready, check: &PlannedCheck) -> Resul
 
 fn job_checks(
     sent: &[(&PlannedCheck, &Program)],
+    facts: &TreeFacts,
     questions: &[Option<Question>],
     slower: u32,
-) -> Vec<JobCheck> {
+) -> Result<Vec<JobCheck>> {
     let one = |((check, program), question): (&(&PlannedCheck, &Program), &Option<Question>)| {
         let mut arguments = vec![format!("/{CHECKS_FOLDER}/{}", program.name)];
-        arguments.extend(check.check.args.iter().cloned());
+        for text in &check.check.args {
+            arguments.push(facts.argument(text).with_context(|| format!("check {}", check.check.name))?);
+        }
         let input = question.as_ref().map(|question| question.input.clone()).unwrap_or_default();
-        JobCheck { arguments, deadline: check.check.deadline * slower, input }
+        Ok(JobCheck { arguments, deadline: check.check.deadline * slower, input })
     };
     sent.iter().zip(questions).map(one).collect()
 }

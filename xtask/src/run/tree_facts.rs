@@ -2,9 +2,11 @@
 //! Facts about a source that models need, found in the tree and never by its version.
 
 use anyhow::{Context as _, Result};
+use seccomp_oracle::tree::filters_freed;
 use seccomp_oracle::tables::{Arch as TableArch, Kernel, count_from_tbl};
 use serde::{Deserialize, Serialize};
 
+use crate::fault::Fault;
 use crate::lab::kernel::Arch;
 use crate::run::source::Source;
 
@@ -17,6 +19,8 @@ pub struct TreeFacts {
     pub ia32: Option<u32>,
     /// Native numbers that seccomp always allows.
     pub always_allowed: Vec<u32>,
+    /// When a task's filters are freed, in the guest programs' words: `task` or `exit`.
+    pub filters_freed: Option<String>,
 }
 
 impl TreeFacts {
@@ -40,7 +44,32 @@ impl TreeFacts {
             x86_64: count("arch/x86/entry/syscalls/syscall_64.tbl", TableArch::X86_64)?,
             ia32: count("arch/x86/entry/syscalls/syscall_32.tbl", TableArch::Ia32)?,
             always_allowed: excepted.collect(),
+            filters_freed: file("kernel/exit.c")?
+                .and_then(|text| filters_freed(&text))
+                .map(|freed| freed.word().to_owned()),
         })
+    }
+
+    /// An argument of a check's program, with what the tree says in place of `{filters_freed}`.
+    ///
+    /// # Errors
+    /// If the tree does not say, or nothing is known by that name.
+    pub fn argument(&self, text: &str) -> Result<String> {
+        let Some((before, rest)) = text.split_once('{') else {
+            return Ok(text.to_owned());
+        };
+        let fact = match rest.split_once('}') {
+            Some(("filters_freed", after)) => self.filters_freed.as_ref().map(|word| (word, after)),
+            _ => {
+                return Err(Fault::usage(format!("argument `{text}` of a check: unknown placeholder"))
+                    .help("in configs/lab.toml: only {filters_freed} is known")
+                    .into());
+            }
+        };
+        let (word, after) = fact.with_context(|| {
+            format!("argument `{text}` of a check: kernel/exit.c does not tell when filters are freed")
+        })?;
+        Ok(format!("{before}{word}{after}"))
     }
 
     /// The tables of a kernel of this source.
@@ -69,4 +98,27 @@ fn number_of(table: &str, name: &str) -> Option<u32> {
         let (number, _abi) = (words.next()?, words.next()?);
         (words.next()? == name).then(|| number.parse().ok())?
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_says_what_the_tree_says() {
+        let facts = TreeFacts {
+            x86_64: None,
+            ia32: None,
+            always_allowed: Vec::new(),
+            filters_freed: Some("exit".into()),
+        };
+        assert_eq!(facts.argument("-t").unwrap(), "-t");
+        assert_eq!(facts.argument("--freed={filters_freed}").unwrap(), "--freed=exit");
+        for wrong in ["{filters}", "{filters_freed", "{"] {
+            assert!(facts.argument(wrong).is_err(), "{wrong}");
+        }
+        let unknown = TreeFacts { filters_freed: None, ..facts };
+        let said = unknown.argument("--freed={filters_freed}").unwrap_err().to_string();
+        assert!(said.contains("kernel/exit.c"), "{said}");
+    }
 }
