@@ -18,7 +18,9 @@
 #include "lab.h"
 
 #define TAP_NOTES_SIZE	8192
+#ifndef TAP_DEADLINE_S
 #define TAP_DEADLINE_S	20
+#endif
 
 struct subtest {
 	const char *name;
@@ -100,18 +102,36 @@ static inline bool tap_run_one(const struct subtest *test)
 	return WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
+/* For programs that prepare something before their sub-tests: makes notes possible. */
+static inline bool tap_begin(void)
+{
+	if (tap_notes)
+		return true;
+	tap_notes = mmap(NULL, TAP_NOTES_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			 -1, 0);
+	if (tap_notes != MAP_FAILED)
+		return true;
+	tap_notes = NULL;
+	return false;
+}
+
+/* Gives up before the first sub-test, with what was noted. */
+static inline int tap_bail_out(void)
+{
+	if (tap_notes)
+		tap_notes[strcspn(tap_notes, "\n")] = '\0';
+	printf("Bail out! %s\n", tap_notes ? tap_notes : strerror(errno));
+	return 1;
+}
+
 static inline int tap_run(const struct subtest *tests, size_t count)
 {
 	char *line, *next;
 	bool ok, all = true;
 	size_t i;
 
-	tap_notes = mmap(NULL, TAP_NOTES_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-			 -1, 0);
-	if (tap_notes == MAP_FAILED) {
-		printf("Bail out! mmap: %s\n", strerror(errno));
-		return 1;
-	}
+	if (!tap_begin())
+		return tap_bail_out();
 	printf("TAP version 13\n1..%zu\n", count);
 	for (i = 0; i < count; i++) {
 		ok = tap_run_one(&tests[i]);
