@@ -43,6 +43,8 @@ pub enum Verb {
     List(ListArgs),
     /// Open a shell in a guest, or run one command in it.
     Shell(ShellArgs),
+    /// Plant faults in the series one by one, and tell which check notices each.
+    Mutants(MutantsArgs),
     /// Make the reports of a run again.
     Report(ReportArgs),
     /// Say what is missing on this host and how to install it.
@@ -234,6 +236,23 @@ pub struct ShellArgs {
     /// Run one command and exit as it did.
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<String>,
+}
+
+/// Flags of `mutants`.
+#[derive(Debug, Args)]
+pub struct MutantsArgs {
+    /// Mutants: names or globs such as 'jge-*'; default: all of them.
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Only those of a class.
+    #[arg(long, value_name = "CLASS")]
+    pub class: Option<String>,
+    /// Show them, and do nothing.
+    #[arg(long)]
+    pub list: bool,
+    /// How to run them. A survivor does not end the run, and neither does anything else.
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 /// Flags of `report`.

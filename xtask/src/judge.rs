@@ -6,6 +6,7 @@
 
 mod boot;
 mod check;
+pub mod mutant;
 
 use boot::{blind_log, broken_boot, broken_conversation};
 use check::judge_check;

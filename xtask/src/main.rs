@@ -45,6 +45,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     match &cli.verb {
         Verb::Test(args) if !args.dry_run => sys::reaper::start()?,
         Verb::Shell(_) | Verb::Fuzz(_) | Verb::Profiles(_) => sys::reaper::start()?,
+        Verb::Mutants(args) if !args.list => sys::reaper::start()?,
         _ => {}
     }
     match &cli.verb {
@@ -53,6 +54,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Explain(args) => cmd::explain::run(cli, args),
         Verb::List(args) => cmd::list::run(cli, args),
         Verb::Shell(args) => cmd::shell::run(cli, args),
+        Verb::Mutants(args) => cmd::mutants::run(cli, args),
         Verb::Report(args) => cmd::report::run(cli, args),
         Verb::Doctor(args) => cmd::doctor::run(cli, args),
         Verb::Clean(args) => cmd::clean::run(cli, args),

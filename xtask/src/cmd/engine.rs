@@ -33,28 +33,80 @@ pub fn run_plan(
     splats: &Splats,
     seed: u64,
 ) -> Result<(Run, RunFolder)> {
+    let mut on_event = |terminal: &mut Terminal, event: &Event| terminal.event(event);
+    let phases = Phases { plans: &[plan], options, splats, seed };
+    let (run, folder, result) = run_phases(session, &phases, &mut on_event, &|_| GoOn::Yes)?;
+    reports(&run, &folder)?;
+    // Where nothing ran there is nothing to tell but the error itself.
+    if result.is_ok() || run.cells.iter().any(|cell| !cell.attempts.is_empty()) {
+        tell::print(&tell::summary::summary(&run, folder.path()));
+    }
+    result?;
+    Ok((run, folder))
+}
+
+/// Plans that are carried out one after the other, and how.
+pub struct Phases<'a> {
+    /// The plans.
+    pub plans: &'a [&'a Plan],
+    /// What the user decided about the running.
+    pub options: &'a Options,
+    /// What the kernel log is searched for.
+    pub splats: &'a Splats,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// Whether the next plan of a run is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GoOn {
+    /// It is.
+    Yes,
+    /// Its cells stay as they are: they never came to their turn.
+    No,
+}
+
+/// One run with a record of its own, of several plans. `on_event` tells what happens; `after` is asked
+/// when a plan has been carried out. The last that is given is how it went.
+///
+/// # Errors
+/// Trouble of the lab's before there is a record, or in writing it.
+pub fn run_phases(
+    session: &Session,
+    phases: &Phases<'_>,
+    on_event: &mut dyn FnMut(&mut Terminal, &Event),
+    after: &dyn Fn(&Run) -> GoOn,
+) -> Result<(Run, RunFolder, Result<()>)> {
     let started = Instant::now();
     let cache = session.cache()?;
     // Before the record is begun: what fails here must not leave one that says `running`.
     let (host, toolchain) = (describe_host()?, Toolchain::ask()?);
-    let mut run = new_run(&session.lab, plan, &host, seed)?;
+    let mut run = new_run(&session.lab, phases, &host)?;
     let folder = RunFolder::create(&session.results, &run.id)?;
     folder.write(&run)?;
-    let (sender, events) = channel();
-    let context = Context::new(&session.lab, &cache, toolchain, options, folder.path().to_owned(), sender);
     let mut terminal = Terminal::new();
-    let result = std::thread::scope(|scope| {
-        let host = &host;
-        let engine = scope.spawn(move || {
-            let result = schedule::run(&context, plan, host, splats);
-            // The last sender goes with the context: it ends the loop below.
-            drop(context);
-            result
+    let mut result = Ok(());
+    for plan in phases.plans {
+        let (sender, events) = channel();
+        let path = folder.path().to_owned();
+        let context = Context::new(&session.lab, &cache, toolchain.clone(), phases.options, path, sender);
+        result = std::thread::scope(|scope| {
+            let host = &host;
+            let engine = scope.spawn(move || {
+                let result = schedule::run(&context, plan, host, phases.splats);
+                // The last sender goes with the context: it ends the loop below.
+                drop(context);
+                result
+            });
+            let told = listen(&events, &mut run, &folder, &mut |event| on_event(&mut terminal, event));
+            let worked =
+                engine.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread of the lab panicked")));
+            worked.and(told)
         });
-        let told = listen(&events, &mut run, &folder, &mut terminal);
-        let worked = engine.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread of the lab panicked")));
-        worked.and(told)
-    });
+        if result.is_err() || after(&run) == GoOn::No {
+            break;
+        }
+    }
     terminal.finish();
     run.state = match &result {
         // A guest that was killed by an interrupt has an outcome, and yet the run is not complete.
@@ -64,25 +116,20 @@ pub fn run_plan(
     };
     run.ended = Some(timestamp(SystemTime::now()));
     run.timings_ms.insert("total".into(), millis(started.elapsed()));
-    finish(&run, &folder)?;
-    // Where nothing ran there is nothing to tell but the error itself.
-    if result.is_ok() || run.cells.iter().any(|cell| !cell.attempts.is_empty()) {
-        tell::print(&tell::summary::summary(&run, folder.path()));
-    }
-    result?;
-    Ok((run, folder))
+    folder.write(&run)?;
+    Ok((run, folder, result))
 }
 
-/// Takes events as they come: to the terminal, and verdicts to the record.
+/// Takes events as they come: to who tells them, and verdicts to the record.
 fn listen(
     events: &Receiver<Event>,
     run: &mut Run,
     folder: &RunFolder,
-    terminal: &mut Terminal,
+    on_event: &mut dyn FnMut(&Event),
 ) -> Result<()> {
     let mut written = Ok(());
     for event in events {
-        terminal.event(&event);
+        on_event(&event);
         match event {
             Event::Cell(record) => {
                 if let Some(cell) = run.cells.iter_mut().find(|cell| cell.id == record.id) {
@@ -101,19 +148,19 @@ fn listen(
     written
 }
 
-/// The last writing: the record, and the reports that CI collects.
-fn finish(run: &Run, folder: &RunFolder) -> Result<()> {
-    folder.write(run)?;
+/// The reports that CI collects.
+fn reports(run: &Run, folder: &RunFolder) -> Result<()> {
     write_atomically(&folder.path().join("junit.xml"), tell::junit::junit(run)?.as_bytes())?;
     write_atomically(&folder.path().join("results.ktap"), tell::ktap::ktap(run).as_bytes())
 }
 
 /// A record in which nothing has a verdict yet: what never comes to its turn stays cancelled.
-fn new_run(lab: &Lab, plan: &Plan, host: &Host, seed: u64) -> Result<Run> {
+fn new_run(lab: &Lab, phases: &Phases<'_>, host: &Host) -> Result<Run> {
     let now = SystemTime::now();
     let blank = |cell: String| -> CellRecord {
         without_guest(&cell, Outcome::Cancelled, "it never came to its turn".into(), Vec::new())
     };
+    let guests = phases.plans.iter().flat_map(|plan| &plan.guests);
     Ok(Run {
         schema: SCHEMA,
         id: new_id(now),
@@ -125,18 +172,19 @@ fn new_run(lab: &Lab, plan: &Plan, host: &Host, seed: u64) -> Result<Run> {
             .chain(std::env::args().skip(1))
             .collect(),
         host: host.clone(),
-        seed,
-        series: series_records(lab, plan)?,
+        seed: phases.seed,
+        series: series_records(lab, phases.plans)?,
         trees: BTreeMap::new(),
-        cells: plan.guests.iter().map(|guest| blank(guest.cell.to_string())).collect(),
+        cells: guests.map(|guest| blank(guest.cell.to_string())).collect(),
+        mutants: Vec::new(),
         timings_ms: BTreeMap::new(),
     })
 }
 
 /// Where the series of a plan came from, those that they require included.
-fn series_records(lab: &Lab, plan: &Plan) -> Result<BTreeMap<String, SeriesRecord>> {
+fn series_records(lab: &Lab, plans: &[&Plan]) -> Result<BTreeMap<String, SeriesRecord>> {
     let mut records: BTreeMap<String, SeriesRecord> = BTreeMap::new();
-    for source in &plan.sources {
+    for source in plans.iter().flat_map(|plan| &plan.sources) {
         for (series, applied) in lab.applied(&source.point)? {
             let record = records.entry(series.name.to_string()).or_insert_with(|| series_record(series));
             if !record.applied.contains(&applied) {

@@ -7,6 +7,7 @@ mod engine;
 pub mod explain;
 pub mod fuzz;
 pub mod list;
+pub mod mutants;
 pub mod profiles;
 mod referee;
 pub mod report;

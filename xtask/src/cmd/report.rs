@@ -17,6 +17,7 @@ pub fn run(cli: &Cli, args: &ReportArgs) -> Result<u8> {
     let session = Session::open(cli)?;
     let (folder, run) = store::read(&session.results, &args.run)?;
     let text = match args.format {
+        ReportFormat::Summary if !run.mutants.is_empty() => tell::mutants::summary(&run, &folder),
         ReportFormat::Summary => tell::summary::summary(&run, &folder),
         ReportFormat::Full => tell::summary::full(&run),
         ReportFormat::Junit => tell::junit::junit(&run)?,

@@ -9,6 +9,7 @@ pub mod expected;
 mod file;
 pub mod fragment;
 pub mod kernel;
+pub mod mutant;
 pub mod names;
 pub mod patch;
 pub mod profile;

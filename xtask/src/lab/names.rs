@@ -107,6 +107,15 @@ name_type!(
     MatrixName, "matrix"
 );
 
+name_type!(
+    /// A planted fault.
+    MutantName, "mutant"
+);
+name_type!(
+    /// What sort of mistake a planted fault stands for.
+    MutantClass, "class of mutants"
+);
+
 impl SeriesName {
     /// The empty series.
     pub const NONE: &'static str = "none";

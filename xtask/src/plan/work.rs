@@ -113,6 +113,16 @@ impl Plan {
         Self { sources: vec![source], kernels: vec![kernel], guests: vec![guest] }
     }
 
+    /// Adds the work of another plan, to be done after this one's.
+    pub fn append(&mut self, other: Self) {
+        let (sources, kernels) = (self.sources.len(), self.kernels.len());
+        self.sources.extend(other.sources);
+        let moved = |kernel: KernelWork| KernelWork { source: kernel.source + sources, ..kernel };
+        self.kernels.extend(other.kernels.into_iter().map(moved));
+        let moved = |guest: GuestWork| GuestWork { kernel: guest.kernel + kernels, ..guest };
+        self.guests.extend(other.guests.into_iter().map(moved));
+    }
+
     fn source(&mut self, cell: &Cell) -> usize {
         let work = SourceWork { tree: cell.tree.clone(), point: cell.point.clone() };
         self.sources.iter().position(|other| *other == work).unwrap_or_else(|| {

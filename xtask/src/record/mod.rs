@@ -2,6 +2,7 @@
 //! The record of a run: `run.json`, and where it is kept.
 
 pub mod model;
+pub mod mutant;
 #[cfg(test)]
 pub mod sample;
 pub mod store;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::fault;
+use crate::record::mutant::MutantRecord;
 
 /// Schema of the record; a reader refuses a newer one.
 pub const SCHEMA: u32 = 1;
@@ -36,6 +37,9 @@ pub struct Run {
     pub trees: BTreeMap<String, TreeRecord>,
     /// One entry a planned cell.
     pub cells: Vec<CellRecord>,
+    /// One entry a planted fault, in a run of `mutants`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mutants: Vec<MutantRecord>,
     /// Time per stage.
     #[serde(default)]
     pub timings_ms: BTreeMap<String, u64>,

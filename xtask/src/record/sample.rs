@@ -115,6 +115,7 @@ pub fn run(cells: Vec<CellRecord>) -> Run {
         series: BTreeMap::from([("seccomp-cache".into(), series)]),
         trees: BTreeMap::from([("5.10".into(), tree)]),
         cells,
+        mutants: Vec::new(),
         timings_ms: BTreeMap::new(),
     }
 }

@@ -62,8 +62,7 @@ pub fn prepare(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
     let imported = import(context, context.lab.tree(&work.tree)?)?;
     let patches = context.lab.patches(&work.point)?;
     let digests: Vec<String> = patches.iter().map(|patch| patch.digest.clone()).collect();
-    let request: Key =
-        KeyBuilder::new("source").part("base", &imported.tree).parts("patch", &digests).finish();
+    let request = request_key(&imported, &digests);
     let lock = std::cell::OnceCell::new();
     let subject = format!("{}/{}", work.tree, work.point);
     let timer = context.timer(Step::Apply, &subject);
@@ -75,7 +74,8 @@ pub fn prepare(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
         return Ok(Applied::Source(Source { imported, tree, kernel_tree, patches: digests, lock }));
     }
     context.announce(&timer, &count(&patches));
-    let tree = match apply(context, &imported, &patches)? {
+    let (start, applied) = longest_known(context, &imported, &digests)?;
+    let tree = match apply(context, &imported, &start, &patches, applied)? {
         Ok(tree) => tree,
         Err(failure) => return Ok(Applied::Failed(failure)),
     };
@@ -83,6 +83,24 @@ pub fn prepare(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
     context.cache.keep_answer(&request, &Answer { tree: tree.clone(), kernel_tree: kernel_tree.clone() })?;
     context.done(timer, count(&patches), Cached::No);
     Ok(Applied::Source(Source { imported, tree, kernel_tree, patches: digests, lock }))
+}
+
+fn request_key(imported: &Imported, digests: &[String]) -> Key {
+    KeyBuilder::new("source").part("base", &imported.tree).parts("patch", digests).finish()
+}
+
+/// The tree with as many of the first patches as were applied together before, and how many they are.
+fn longest_known(context: &Context<'_>, imported: &Imported, digests: &[String]) -> Result<(String, usize)> {
+    for applied in (1..digests.len()).rev() {
+        let Some(answer) = context.cache.answer::<Answer>(&request_key(imported, &digests[..applied])) else {
+            continue;
+        };
+        let exists = imported.git.try_with(&["cat-file", "-e", &answer.tree], None, None, b"")?;
+        if exists.exit.is_success() {
+            return Ok((answer.tree, applied));
+        }
+    }
+    Ok((imported.tree.clone(), 0))
 }
 
 fn count(patches: &[&Patch]) -> String {
@@ -93,17 +111,20 @@ fn count(patches: &[&Patch]) -> String {
     }
 }
 
-/// Applies patches one by one to an index of their own.
+/// Applies patches one by one to an index of their own, which begins as the tree with the first
+/// `applied` of them.
 fn apply(
     context: &Context<'_>,
     imported: &Imported,
+    start: &str,
     patches: &[&Patch],
+    applied: usize,
 ) -> Result<Result<String, ApplyFailure>> {
     let scratch = context.cache.temporary()?;
     let index = scratch.path().join("index");
     let git = &imported.git;
-    git.run_with(&["read-tree", &imported.tree], Some(&index), None, b"")?;
-    for (number, patch) in patches.iter().enumerate() {
+    git.run_with(&["read-tree", start], Some(&index), None, b"")?;
+    for (number, patch) in patches.iter().enumerate().skip(applied) {
         let file = scratch.path().join("patch");
         fs::write(&file, &patch.diff)?;
         let file = file.to_string_lossy().into_owned();

@@ -10,6 +10,7 @@ pub mod junit;
 pub mod ktap;
 pub mod list;
 pub mod markdown;
+pub mod mutants;
 pub mod summary;
 pub mod table;
 pub mod terminal;

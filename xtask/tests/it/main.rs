@@ -14,6 +14,7 @@ mod guests;
 mod host;
 mod interrupts;
 mod lab;
+mod mutants;
 mod patches;
 mod process;
 mod profiles;

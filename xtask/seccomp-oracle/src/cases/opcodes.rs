@@ -4,6 +4,7 @@
 use super::{Case, both};
 use crate::action::ALLOW;
 use crate::insn::{Arithmetic, Insn, Op, Operand, Register, Test};
+use crate::opcode;
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -30,6 +31,17 @@ pub(super) fn cases() -> Vec<Case> {
             "number 0x7fff0000 would be allowed, and no number of the table",
             vec![vec![Insn::load_nr(), Insn::ret_a()]],
             0,
+        ),
+        both(
+            "ret_a_constant",
+            "number 7 returns the accumulator; the constant beside it is ALLOW and means nothing",
+            vec![vec![
+                Insn::load_nr(),
+                Insn::jeq(7, 0, 1),
+                Insn::plain(opcode::RET_A, ALLOW),
+                Insn::ret(ALLOW),
+            ]],
+            440,
         ),
         both(
             "scratch_memory",

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Planted faults: from the verdicts on their cells to who noticed. Pure.
+
+use crate::lab::mutant::{Expect, KILLER_BOOT, KILLER_BUILD, KILLER_LOG, MutantFacts, STAGES};
+use crate::lab::names::CheckName;
+use crate::record::model::{CellRecord, CheckRecord, CheckStatus, Outcome};
+use crate::record::mutant::{Kill, MutantOutcome, MutantRecord};
+
+/// What is known of a mutant when its cells have their verdicts.
+#[derive(Debug, Clone, Copy)]
+pub struct MutantEvidence<'a> {
+    /// What is declared of it.
+    pub facts: &'a MutantFacts,
+    /// The check whose kills are counted apart.
+    pub reference: &'a CheckName,
+    /// Its cells, each with that of the unmutated series on the same flavor.
+    pub cells: &'a [(&'a CellRecord, &'a CellRecord)],
+    /// What it took, in milliseconds.
+    pub ms: u64,
+}
+
+/// Says what became of a mutant.
+pub fn judge_mutant(evidence: &MutantEvidence<'_>) -> MutantRecord {
+    let facts = evidence.facts;
+    let cells = || evidence.cells.iter().map(|(cell, _)| *cell);
+    let kills: Vec<Kill> =
+        evidence.cells.iter().flat_map(|(cell, healthy)| kills_in(cell, healthy)).collect();
+    let (outcome, reason) = verdict(facts, cells(), &kills);
+    MutantRecord {
+        name: facts.name.to_string(),
+        class: facts.class.to_string(),
+        kind: facts.kind,
+        wrong: facts.wrong.clone(),
+        equivalent: facts.equivalent,
+        killer: facts.killer.clone(),
+        cells: cells().map(|cell| cell.id.clone()).collect(),
+        outcome,
+        reason,
+        by_reference: is_noticed_by(evidence.reference, cells(), &kills),
+        kills,
+        ms: evidence.ms,
+    }
+}
+
+fn verdict<'a>(
+    facts: &MutantFacts,
+    cells: impl Iterator<Item = &'a CellRecord> + Clone,
+    kills: &[Kill],
+) -> (MutantOutcome, String) {
+    let first = |wanted: &[Outcome]| cells.clone().find(|cell| wanted.contains(&cell.outcome));
+    if let Some(cell) = first(&[Outcome::ApplyFailed]) {
+        return (MutantOutcome::ApplyFailed, cell.reason.clone());
+    }
+    if let Some(cell) = first(&[Outcome::Infra, Outcome::Cancelled]) {
+        return (MutantOutcome::Undecided, cell.reason.clone());
+    }
+    if cells.clone().next().is_none() {
+        return (MutantOutcome::Undecided, "it has no cell".into());
+    }
+    if let Some(cell) = first(&[Outcome::BuildFailed])
+        && facts.expect != Some(Expect::Build)
+    {
+        return (MutantOutcome::BuildFailed, cell.reason.clone());
+    }
+    match (kills.first(), facts.equivalent) {
+        (None, Some(_)) => (MutantOutcome::Equivalent, String::new()),
+        (None, None) => (MutantOutcome::Survived, missed(facts, cells)),
+        (Some(kill), Some(_)) => {
+            let why = format!("it is declared equivalent, and {} noticed: {}", kill.by, kill.first);
+            (MutantOutcome::Refuted, why)
+        }
+        (Some(_), None) => match &facts.killer {
+            Some(killer) if !kills.iter().any(|kill| is_by(kill, killer)) => {
+                (MutantOutcome::WrongKiller, missed(facts, cells))
+            }
+            _ => (MutantOutcome::Killed, String::new()),
+        },
+    }
+}
+
+/// Why the killer that was named is not among those that noticed.
+fn missed<'a>(facts: &MutantFacts, mut cells: impl Iterator<Item = &'a CellRecord>) -> String {
+    let Some(killer) = &facts.killer else {
+        return "no check is named that is meant to notice it".into();
+    };
+    let mut asked = cells.by_ref().flat_map(|cell| &cell.checks);
+    let was_asked = STAGES.contains(&killer.as_str()) || asked.any(|check| is_under(&check.name, killer));
+    if was_asked {
+        format!("`{killer}` is meant to notice it, and did not")
+    } else {
+        format!("`{killer}` is meant to notice it, and no such check was asked")
+    }
+}
+
+fn is_under(name: &str, family: &str) -> bool {
+    name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// A killer is a stage, a check, a family of checks, or a check with a sub-result.
+fn is_by(kill: &Kill, killer: &str) -> bool {
+    is_under(&kill.by, killer) || is_under(&format!("{}.{}", kill.by, kill.first), killer)
+}
+
+/// A kernel that does not boot is noticed by whatever is run on it; a finding of the kernel log
+/// only by those who read that.
+fn is_noticed_by<'a>(
+    check: &CheckName,
+    mut cells: impl Iterator<Item = &'a CellRecord>,
+    kills: &[Kill],
+) -> bool {
+    kills.iter().any(|kill| is_under(&kill.by, check.as_str()))
+        || cells.any(|cell| cell.outcome == Outcome::BootFailed)
+}
+
+/// What noticed in one cell, in the order of a kernel's life. Empty for a cell that passes, or that
+/// nothing can be learnt from.
+fn kills_in(cell: &CellRecord, healthy: &CellRecord) -> Vec<Kill> {
+    let kill = |by: &str, first: &str| Kill { cell: cell.id.clone(), by: by.into(), first: first.into() };
+    match cell.outcome {
+        Outcome::Pass | Outcome::ApplyFailed | Outcome::Infra | Outcome::Cancelled => return Vec::new(),
+        Outcome::BuildFailed => return vec![kill(KILLER_BUILD, &cell.reason)],
+        Outcome::BootFailed => return vec![kill(KILLER_BOOT, &cell.reason)],
+        Outcome::Fail | Outcome::Crashed | Outcome::TimedOut => {}
+    }
+    let mut kills: Vec<Kill> = Vec::new();
+    let mut cut_off = false;
+    for check in &cell.checks {
+        let before = healthy.checks.iter().find(|other| other.name == check.name);
+        let is_as_before = before.is_some_and(|before| before.status == check.status);
+        if check.status == CheckStatus::Pass || is_as_before {
+            continue;
+        }
+        // Of the checks that a crash cut off, the first was running; the others noticed nothing.
+        if check.status == CheckStatus::NotRun && std::mem::replace(&mut cut_off, true) {
+            continue;
+        }
+        kills.push(kill(&check.name, &first_of(check, before)));
+    }
+    kills.extend(cell.findings.iter().map(|finding| kill(KILLER_LOG, &finding.title)));
+    if kills.is_empty() {
+        kills.push(kill(KILLER_BOOT, &cell.reason));
+    }
+    kills
+}
+
+/// The first sub-result that is otherwise than on the healthy kernel.
+fn first_of(check: &CheckRecord, before: Option<&CheckRecord>) -> String {
+    let was_so = |name: &str, status| {
+        before.is_some_and(|before| before.subs.iter().any(|sub| sub.name() == name && sub.status == status))
+    };
+    let differs =
+        check.subs.iter().find(|sub| sub.status != CheckStatus::Pass && !was_so(&sub.name(), sub.status));
+    differs.map_or_else(|| check.reason.clone(), |sub| sub.name())
+}
+
+#[cfg(test)]
+#[path = "mutant_tests.rs"]
+mod tests;
