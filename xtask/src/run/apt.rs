@@ -23,6 +23,7 @@ pub struct Apt<'a> {
     context: &'a Context<'a>,
     folder: PathBuf,
     suite: String,
+    architecture: String,
 }
 
 /// A package file that apt has checked.
@@ -57,7 +58,7 @@ impl<'a> Apt<'a> {
         fs::write(folder.join("debian.sources"), sources)?;
         fs::write(folder.join("status"), "")?;
         fs::write(folder.join("apt.conf"), configuration(&folder, architecture))?;
-        Ok(Self { context, folder, suite: suite.to_owned() })
+        Ok(Self { context, folder, suite: suite.to_owned(), architecture: architecture.to_owned() })
     }
 
     /// Fetches the newest version of a package that fits a pattern.
@@ -82,7 +83,7 @@ impl<'a> Apt<'a> {
         let mut download = self.apt("apt-get", &["download", &format!("{package}={version}")]);
         download.current_dir(&downloads);
         self.run(download, "downloading")?;
-        let file = find_download(&downloads, package, &version)?;
+        let file = find_download(&downloads, package, &version, &self.architecture)?;
         Ok(Package { file, version })
     }
 
@@ -200,17 +201,14 @@ fn choose(versions: &[String], pattern: &str) -> Option<String> {
     versions.iter().find(|version| glob.matches(version)).cloned()
 }
 
-/// apt writes `:` of a version as `%3a`.
-fn find_download(folder: &Path, package: &str, version: &str) -> Result<PathBuf> {
-    let prefix = format!("{package}_{}_", version.replace(':', "%3a"));
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with(&prefix) && name.ends_with(".deb") {
-            return Ok(entry.path());
-        }
-    }
-    Err(anyhow::anyhow!("no {prefix}*.deb in {}", folder.display())).context("finding what apt downloaded")
+/// apt writes `:` of a version as `%3a`. The same package for another architecture may lie beside it.
+fn find_download(folder: &Path, package: &str, version: &str, architecture: &str) -> Result<PathBuf> {
+    let version = version.replace(':', "%3a");
+    let names = [architecture, "all"].map(|architecture| format!("{package}_{version}_{architecture}.deb"));
+    let found = names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
+    found
+        .with_context(|| format!("neither {} is in {}", names.join(" nor "), folder.display()))
+        .context("finding what apt downloaded")
 }
 
 /// Unpacks the files of a package into a folder.
@@ -324,5 +322,20 @@ mod tests {
         assert_eq!(choose(&versions, "6.12.*").as_deref(), Some("6.12.118-1"));
         assert_eq!(choose(&versions, "6.12.117-1").as_deref(), Some("6.12.117-1"));
         assert_eq!(choose(&versions, "6.13.*"), None);
+    }
+
+    #[test]
+    fn a_download_is_that_of_the_architecture() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["libx_1%3a2_i386.deb", "libx_1%3a2_amd64.deb", "data_3_all.deb"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let found = |package: &str, version: &str, architecture: &str| {
+            find_download(folder.path(), package, version, architecture).ok()
+        };
+        assert_eq!(found("libx", "1:2", "amd64"), Some(folder.path().join("libx_1%3a2_amd64.deb")));
+        assert_eq!(found("libx", "1:2", "i386"), Some(folder.path().join("libx_1%3a2_i386.deb")));
+        assert_eq!(found("libx", "1:2", "arm64"), None);
+        assert_eq!(found("data", "3", "i386"), Some(folder.path().join("data_3_all.deb")));
     }
 }
