@@ -136,6 +136,8 @@ fn all_cases_pass_on_a_right_answer_and_most_fail_on_a_kernel_that_allows_all() 
         "foreign_arch",
         "only_known_ips_allowed",
         "jeq_below",
+        "only_jge_at",
+        "only_jgt_below",
     ];
     assert_eq!(unseen, neutral);
 }

@@ -163,6 +163,18 @@ fn far_numbers() -> Vec<CallCase> {
             vec![vec![NR, Insn::jgt(sign - 1, 0, 1), PASS, deny(93)]],
             calls.clone(),
         ),
+        case(
+            "only_negative_allowed_by_jge",
+            "the same by another test: compared as signed numbers all would be allowed",
+            vec![vec![NR, Insn::jge(sign, 0, 1), PASS, deny(91)]],
+            calls.clone(),
+        ),
+        case(
+            "only_last_negative_allowed",
+            "numbers from -15 to -1 are allowed: compared as signed numbers all others would be too",
+            vec![vec![NR, Insn::jgt(0xffff_fff0, 0, 1), PASS, deny(90)]],
+            calls.clone(),
+        ),
         case("far_allowed", "numbers far outside of the tables are allowed", vec![vec![PASS]], calls.clone()),
         case(
             "high_half_denied",

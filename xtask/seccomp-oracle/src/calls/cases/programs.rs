@@ -116,6 +116,14 @@ fn edges() -> Vec<CallCase> {
         };
         vec![by_arch(&part(Arch::X86_64), &part(Arch::Ia32))]
     };
+    // The same tests where they allow: a test that wrongly holds then shows.
+    let only = |test: fn(u32, u8, u8) -> Insn, off: u32, errno: u16| {
+        let part = |arch| {
+            let nr = Known::Pid.nr(arch).cast_unsigned().wrapping_add(off);
+            [NR, test(nr, 0, 1), PASS, deny(errno)]
+        };
+        vec![by_arch(&part(Arch::X86_64), &part(Arch::Ia32))]
+    };
     let alias = |nr: i32| [nr, nr | 0x1000, (nr + 1) | 0x1000];
     let masked = |arch| {
         let nr = Known::Pid.nr(arch).cast_unsigned();
@@ -129,6 +137,26 @@ fn edges() -> Vec<CallCase> {
         known("jgt_at", "JGT with the number itself", by_number(Insn::jgt, 0, 44)),
         known("jgt_below", "JGT with the number before", by_number(Insn::jgt, u32::MAX, 45)),
         known("jeq_below", "JEQ with the number before", by_number(Insn::jeq, u32::MAX, 46)),
+        known("only_jge_at", "JGE with the number itself allows", only(Insn::jge, 0, 52)),
+        known("only_jge_above", "JGE with the next number allows", only(Insn::jge, 1, 53)),
+        known("only_jgt_at", "JGT with the number itself allows", only(Insn::jgt, 0, 54)),
+        known("only_jgt_below", "JGT with the number before allows", only(Insn::jgt, u32::MAX, 55)),
+        known("only_jeq_at", "JEQ with the number itself allows", only(Insn::jeq, 0, 56)),
+        known(
+            "only_jset_bit_0",
+            "odd numbers are allowed",
+            vec![vec![NR, Insn::jset(1, 0, 1), PASS, deny(57)]],
+        ),
+        known(
+            "and_on_nr_low",
+            "numbers that end in the digit 7 are denied, with their high digits cut off",
+            vec![vec![NR, Insn::and(0xf), Insn::jeq(7, 0, 1), deny(58), PASS]],
+        ),
+        known(
+            "only_and_on_nr_low",
+            "numbers that end in the digit 7 are allowed, with their high digits cut off",
+            vec![vec![NR, Insn::and(0xf), Insn::jeq(7, 0, 1), PASS, deny(59)]],
+        ),
         case(
             "and_on_nr",
             "the low 12 bits of the number decide",
