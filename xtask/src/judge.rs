@@ -9,7 +9,7 @@ mod check;
 pub mod mutant;
 
 use boot::{blind_log, broken_boot, broken_conversation};
-use check::judge_check;
+use check::{judge_check, judge_unsent};
 
 use crate::lab::expected::Expected;
 use crate::parse::splat::Finding;
@@ -37,6 +37,13 @@ pub struct JudgedCheck {
 pub enum CheckState {
     /// The kernel lacks a symbol that it requires: it was not sent to the guest.
     Absent(String),
+    /// It was made on the host, and needs no guest.
+    Made {
+        /// Its results.
+        subs: Vec<SubRecord>,
+        /// How long it took when it was made, in ms.
+        ms: u64,
+    },
     /// It is number `index` of the job.
     Sent {
         /// Index into [`Transcript::checks`].
@@ -92,6 +99,17 @@ pub struct ModelVerdict {
     pub figures: std::collections::BTreeMap<String, u64>,
 }
 
+/// What is known of a cell without its guest.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// The cell.
+    pub cell: &'a str,
+    /// Known failures and skips.
+    pub expected: &'a Expected,
+    /// `YYYY-MM-DD`.
+    pub today: &'a str,
+}
+
 /// A verdict and its reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
@@ -133,9 +151,24 @@ fn bad_finding(findings: &[FindingRecord]) -> Option<Bad> {
 }
 
 fn bad_check(evidence: &Evidence<'_>, checks: &[CheckRecord]) -> Option<Bad> {
+    bad_of(evidence.checks, checks, &|judged, check| check_excerpt(evidence, judged, check))
+}
+
+/// Judges a cell whose checks need no guest: none is booted.
+pub fn judge_without_guest(known: &Known<'_>, checks: &[JudgedCheck]) -> Verdict {
+    let records: Vec<CheckRecord> = checks.iter().map(|check| judge_unsent(known, check)).collect();
+    let cut = bad_of(checks, &records, &|_, check| bad_subs(check));
+    let (outcome, reason, excerpt) = cut.unwrap_or((Outcome::Pass, String::new(), Vec::new()));
+    Verdict { outcome, reason, excerpt, checks: records, findings: Vec::new() }
+}
+
+fn bad_of(
+    judged: &[JudgedCheck],
+    checks: &[CheckRecord],
+    excerpt: &dyn Fn(&JudgedCheck, &CheckRecord) -> Vec<String>,
+) -> Option<Bad> {
     let ran = checks.iter().any(|check| check.status == CheckStatus::Pass);
-    let bad: Vec<(&JudgedCheck, &CheckRecord)> = evidence
-        .checks
+    let bad: Vec<(&JudgedCheck, &CheckRecord)> = judged
         .iter()
         .zip(checks)
         .filter(|(judged, check)| match check.status {
@@ -150,19 +183,25 @@ fn bad_check(evidence: &Evidence<'_>, checks: &[CheckRecord]) -> Option<Bad> {
     };
     let more = if bad.len() > 1 { format!(" (and {} more)", bad.len() - 1) } else { String::new() };
     let reason = format!("{} {}: {}{more}", first.name, first.status.word(), first.reason);
-    Some((Outcome::Fail, reason, check_excerpt(evidence, judged, first)))
+    Some((Outcome::Fail, reason, excerpt(judged, first)))
 }
 
-/// The sub-results that do not pass, and the end of what the check wrote.
-fn check_excerpt(evidence: &Evidence<'_>, judged: &JudgedCheck, check: &CheckRecord) -> Vec<String> {
-    let bad = check.subs.iter().filter(|sub| sub.status != CheckStatus::Pass);
+/// The sub-results that do not pass.
+fn bad_subs(check: &CheckRecord) -> Vec<String> {
+    let bad = check.subs.iter().filter(|sub| sub.status != CheckStatus::Pass).take(10);
     let mut lines: Vec<String> = bad
-        .take(10)
         .flat_map(|sub| {
             let head = format!("{} {}", sub.status.word(), sub.name());
             std::iter::once(head).chain(sub.reason.lines().map(|line| format!("    {line}")))
         })
         .collect();
+    lines.truncate(EXCERPT_LINES_MAX);
+    lines
+}
+
+/// The sub-results that do not pass, and the end of what the check wrote.
+fn check_excerpt(evidence: &Evidence<'_>, judged: &JudgedCheck, check: &CheckRecord) -> Vec<String> {
+    let mut lines = bad_subs(check);
     if let CheckState::Sent { index, verdict: VerdictSource::Ktap(_) | VerdictSource::ExitCode } =
         &judged.state
         && let Some(transcript) = evidence.transcript.checks.get(*index)
@@ -180,7 +219,7 @@ fn findings(evidence: &Evidence<'_>) -> Vec<FindingRecord> {
     let name = |tag: u16| {
         let sent = evidence.checks.iter().find(|check| match &check.state {
             CheckState::Sent { index, .. } => *index == usize::from(tag),
-            CheckState::Absent(_) => false,
+            CheckState::Absent(_) | CheckState::Made { .. } => false,
         });
         sent.map(|check| check.name.clone()).unwrap_or_default()
     };
@@ -237,7 +276,7 @@ fn during(evidence: &Evidence<'_>) -> String {
             let check = evidence.transcript.checks.get(*index);
             check.is_some_and(|check| check.starts > 0 && check.dones.is_empty())
         }
-        CheckState::Absent(_) => false,
+        CheckState::Absent(_) | CheckState::Made { .. } => false,
     });
     match running {
         Some(check) => format!("during {}", check.name),

@@ -5,6 +5,8 @@
 mod checks;
 #[path = "judge_tests/guest.rs"]
 mod guest;
+#[path = "judge_tests/made.rs"]
+mod made;
 
 use proptest::prelude::*;
 

@@ -80,7 +80,7 @@ pub fn run(cli: &Cli, args: &ShellArgs) -> Result<u8> {
         }
     };
     let boot_abi = ready.arch.native_abi();
-    let checks: Vec<Program> = ready.programs.iter().filter_map(|program| program.clone().ok()).collect();
+    let checks: Vec<Program> = ready.prepared.iter().filter_map(|check| check.program().cloned()).collect();
     let image = image(&context, &ready.init, &checks, Some(&busybox(&context, boot_abi)?))?;
     let mut boot = ready.boot(&context, &image, logs.path().join("console.log"))?;
     boot.accel = kvm::choose(&context, &host, &boot)?.accel;

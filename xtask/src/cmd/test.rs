@@ -91,8 +91,9 @@ fn save_names(lab: &Lab, plan: &Plan, run: &Run) -> Result<()> {
         let passed = run.cells.iter().filter(|cell| cell.id == id && cell.outcome == Outcome::Pass);
         for record in passed.flat_map(|cell| &cell.checks) {
             let check = guest.checks.iter().find(|planned| planned.check.name.as_str() == record.name);
-            let Some(check) = check.filter(|planned| !matches!(planned.check.kind, CheckKind::Oracle { .. }))
-            else {
+            let has_names =
+                |kind: &CheckKind| !matches!(kind, CheckKind::Oracle { .. } | CheckKind::Static { .. });
+            let Some(check) = check.filter(|planned| has_names(&planned.check.kind)) else {
                 continue;
             };
             let path = lab.names_file(&guest.cell.tree, &check.check.name);

@@ -3,15 +3,35 @@
 
 use std::collections::BTreeMap;
 
-use super::{CheckState, Evidence, JudgedCheck, VerdictSource};
+use super::{CheckState, Evidence, JudgedCheck, Known, VerdictSource};
 use crate::lab::expected::ExpectedStatus;
 use crate::parse::ktap::{KtapReport, Plan, Status};
 use crate::parse::transcript::{CheckTranscript, Ended};
 use crate::record::model::{CheckRecord, CheckStatus, SubRecord};
 
-/// Judges one check.
-pub(super) fn judge_check(evidence: &Evidence<'_>, judged: &JudgedCheck) -> CheckRecord {
-    let blank = |status, reason: String| CheckRecord {
+/// Judges a check that was not sent to a guest.
+pub(super) fn judge_unsent(known: &Known<'_>, judged: &JudgedCheck) -> CheckRecord {
+    match &judged.state {
+        CheckState::Absent(why) => blank(judged, CheckStatus::Absent, why.clone()),
+        CheckState::Made { subs, ms } => {
+            let (status, reason) = sum_up(known, &judged.name, subs);
+            let plan = u32::try_from(subs.len()).ok();
+            CheckRecord {
+                name: judged.name.clone(),
+                status,
+                reason,
+                plan,
+                ms: *ms,
+                figures: BTreeMap::new(),
+                subs: subs.clone(),
+            }
+        }
+        CheckState::Sent { .. } => blank(judged, CheckStatus::NotRun, "no guest was booted".into()),
+    }
+}
+
+fn blank(judged: &JudgedCheck, status: CheckStatus, reason: String) -> CheckRecord {
+    CheckRecord {
         name: judged.name.clone(),
         status,
         reason,
@@ -19,11 +39,17 @@ pub(super) fn judge_check(evidence: &Evidence<'_>, judged: &JudgedCheck) -> Chec
         ms: 0,
         figures: BTreeMap::new(),
         subs: Vec::new(),
+    }
+}
+
+/// Judges one check.
+pub(super) fn judge_check(evidence: &Evidence<'_>, judged: &JudgedCheck) -> CheckRecord {
+    let known = Known { cell: evidence.cell, expected: evidence.expected, today: evidence.today };
+    let CheckState::Sent { index, verdict } = &judged.state else {
+        return judge_unsent(&known, judged);
     };
-    let (index, verdict) = match &judged.state {
-        CheckState::Absent(why) => return blank(CheckStatus::Absent, why.clone()),
-        CheckState::Sent { index, verdict } => (*index, verdict),
-    };
+    let blank = |status, reason| blank(judged, status, reason);
+    let index = *index;
     let Some(check) = evidence.transcript.checks.get(index).filter(|check| check.starts > 0) else {
         return blank(CheckStatus::NotRun, "it never began".into());
     };
@@ -34,7 +60,7 @@ pub(super) fn judge_check(evidence: &Evidence<'_>, judged: &JudgedCheck) -> Chec
     };
     let (status, reason) = match program_fault(check, verdict).or(own_fault) {
         Some(fault) => (CheckStatus::Fail, fault),
-        None => sum_up(evidence, &judged.name, &subs),
+        None => sum_up(&known, &judged.name, &subs),
     };
     let ms = check.dones.first().map_or(0, |done| done.ms);
     let figures = match verdict {
@@ -142,13 +168,13 @@ fn from_exit_code(name: &str, check: &CheckTranscript) -> Parts {
 }
 
 /// The status of a check by those of its sub-results.
-fn sum_up(evidence: &Evidence<'_>, check: &str, subs: &[SubRecord]) -> (CheckStatus, String) {
+fn sum_up(known: &Known<'_>, check: &str, subs: &[SubRecord]) -> (CheckStatus, String) {
     if subs.is_empty() {
         return (CheckStatus::NotRun, "no sub-result came".into());
     }
     let is_expected = |sub: &SubRecord, status| {
         let name = format!("{check}.{}", sub.name());
-        evidence.expected.find(evidence.cell, &name, status, evidence.today).is_some()
+        known.expected.find(known.cell, &name, status, known.today).is_some()
     };
     for (status, expected) in [
         (CheckStatus::NotRun, None),

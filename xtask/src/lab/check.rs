@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::fault::Fault;
 use crate::lab::names::CheckName;
+use crate::lab::static_check::{FilePattern, Method};
 
 /// One named thing with sub-results.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +51,13 @@ pub enum CheckKind {
         source: String,
         /// The model and what it asks.
         oracle: Oracle,
+    },
+    /// Looks at sources or objects on the host; needs no boot.
+    Static {
+        /// What must be there for the check to have a subject.
+        applies: Vec<FilePattern>,
+        /// How it is made.
+        method: Method,
     },
 }
 
@@ -126,6 +134,10 @@ pub struct RawCheck {
     oracle: Option<OracleName>,
     seed: Option<u64>,
     chains: Option<u64>,
+    #[serde(rename = "static")]
+    method: Option<Method>,
+    #[serde(default)]
+    applies: Vec<FilePattern>,
     #[serde(default)]
     args: Vec<String>,
     #[serde(default)]
@@ -144,6 +156,7 @@ enum KindName {
     Kselftest,
     Program,
     Oracle,
+    Static,
 }
 
 impl RawCheck {
@@ -155,14 +168,20 @@ impl RawCheck {
         let is_random = self.oracle == Some(OracleName::Random);
         // Each field, whether it was given, and whether it belongs to the kind.
         let (is_kselftest, is_oracle) = (self.kind == KindName::Kselftest, self.kind == KindName::Oracle);
+        let is_static = self.kind == KindName::Static;
         let fields = [
             ("target", self.target.is_some(), is_kselftest),
             ("binary", self.binary.is_some(), is_kselftest),
             ("plan", self.plan.is_some(), is_kselftest),
-            ("program", self.program.is_some(), !is_kselftest),
+            ("program", self.program.is_some(), !is_kselftest && !is_static),
             ("oracle", self.oracle.is_some(), is_oracle),
             ("seed", self.seed.is_some(), is_random),
             ("chains", self.chains.is_some(), is_random),
+            ("static", self.method.is_some(), is_static),
+            ("applies", !self.applies.is_empty(), is_static),
+            ("args", !self.args.is_empty(), !is_static),
+            ("cflags", !self.cflags.is_empty(), !is_static),
+            ("library", !self.library.is_empty(), !is_static),
         ];
         let mut stray = fields.iter().filter(|(_, given, belongs)| *given && !belongs);
         if let Some((field, _, _)) = stray.next() {
@@ -194,7 +213,16 @@ impl RawCheck {
                     }),
                 },
             },
+            KindName::Static => CheckKind::Static {
+                method: self.method.ok_or_else(|| missing("static"))?,
+                applies: self.applies,
+            },
         };
+        for pattern in kind.patterns() {
+            if let Err(error) = regex::Regex::new(pattern) {
+                return Err(Fault::usage(format!("check `{name}`: `{pattern}` is no pattern: {error}")));
+            }
+        }
         if let Some(bad) = kind.words().into_iter().find(|word| !is_plain(word)) {
             return Err(Fault::usage(format!("check `{name}`: `{bad}` is no plain relative path")));
         }
@@ -215,12 +243,25 @@ impl CheckKind {
         match self {
             CheckKind::Kselftest { target, binary, .. } => vec![target, binary],
             CheckKind::Program { source } | CheckKind::Oracle { source, .. } => vec![source],
+            CheckKind::Static { applies, method } => {
+                applies.iter().map(|one| one.file.as_str()).chain(method.paths()).collect()
+            }
         }
     }
 
-    /// The name of the program in the guest.
+    fn patterns(&self) -> Vec<&str> {
+        match self {
+            CheckKind::Static { applies, method } => {
+                applies.iter().map(|one| one.pattern.as_str()).chain(method.patterns()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The name of the program in the guest; static checks have none.
     pub fn binary(&self) -> &str {
         match self {
+            CheckKind::Static { .. } => "",
             CheckKind::Kselftest { binary, .. } => binary,
             CheckKind::Program { source } | CheckKind::Oracle { source, .. } => {
                 let file = source.rsplit('/').next().unwrap_or(source);

@@ -16,6 +16,7 @@ use crate::lab::names::{
     CheckName, FlavorName, KernelName, MatrixName, SeriesName, TreeName, VariantName, nearest,
 };
 use crate::lab::series::Series;
+use crate::lab::static_check::CrossTools;
 use crate::lab::tree::TreeSource;
 use crate::lab::{Deadlines, Defaults, Matrix};
 
@@ -32,6 +33,10 @@ pub(super) struct LabFile {
     pub(super) flavor: BTreeMap<FlavorName, Flavor>,
     pub(super) matrix: BTreeMap<MatrixName, Matrix>,
     pub(super) check: BTreeMap<CheckName, RawCheck>,
+    #[serde(default)]
+    pub(super) cross: BTreeMap<String, CrossTools>,
+    #[serde(default)]
+    pub(super) functions: BTreeMap<TreeName, BTreeMap<String, String>>,
 }
 
 impl LabFile {

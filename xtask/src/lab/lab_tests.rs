@@ -49,6 +49,15 @@ fn mistakes_are_named_with_what_could_be_meant() {
         ("binary = \"seccomp_bpf\"\n", "", "`binary` is missing"),
         ("\"base.config\"", "\"bass.config\"", "bass.config"),
         ("binary = \"posix_timers\"", "binary = \"../x\"", "no plain relative path"),
+        ("method = \"kconfig\"", "method = \"kconf\"", "unknown variant `kconf`"),
+        ("like = \"kernel/seccomp.o\"", "lik = \"kernel/seccomp.o\"", "unknown field `lik`"),
+        ("method = \"text\", file = \"", "method = \"text\", file = \"/", "no plain relative path"),
+        ("define\\s+SECCOMP_ARCH_NATIVE", "define\\s+(SECCOMP_ARCH_NATIVE", "is no pattern"),
+        ("cross = \"riscv64\"", "cross = \"riscv46\"", "there is no cross toolchain `riscv46`"),
+        ("[functions.\"6.1\"]", "[functions.\"6.2\"]", "there is no tree `6.2`"),
+        ("[check.\"review.kconfig\".static]", "[check.seccomp_bpf.static]", "`static` is missing"),
+        ("kind = \"kselftest\"", "kind = \"static\"", "`target` does not belong"),
+        ("kind = \"oracle\"", "kind = \"static\"", "`program` does not belong"),
     ] {
         let error = with(from, to).unwrap_err();
         let text = crate::fault::describe(&error);
@@ -62,4 +71,19 @@ fn an_unknown_key_gets_its_nearest() {
     let text = crate::fault::describe(&with("deadline = \"60s\"", "deadlin = \"60s\"").unwrap_err());
     assert!(text.contains("help: did you mean `deadline`?"), "{text}");
     assert!(text.contains("lab.toml"), "{text}");
+}
+
+#[test]
+fn a_function_is_called_what_the_series_says_else_the_tree_else_the_default_series() {
+    let lab = Lab::read(&root()).unwrap();
+    let tree = |name: &str| TreeName::parse(name).unwrap();
+    let own = Point { series: lab.defaults.series.clone(), applied: 2 };
+    let none = Point { series: SeriesName::parse("none").unwrap(), applied: 0 };
+    let walk =
+        |tree_name: &str, point: &Point| lab.functions(&tree(tree_name), point).unwrap()["walk"].clone();
+    assert_eq!(walk("5.10", &own), "seccomp_is_const_allow");
+    assert_eq!(walk("6.1", &none), "seccomp_is_const_allow");
+    let renamed = with("walk = \"seccomp_is_const_allow\"", "walk = \"other\"").unwrap();
+    assert_eq!(renamed.functions(&tree("6.1"), &none).unwrap()["walk"], "other");
+    assert_eq!(renamed.functions(&tree("5.10"), &none).unwrap()["walk"], "seccomp_is_const_allow");
 }

@@ -15,6 +15,7 @@ pub mod patch;
 pub mod profile;
 pub mod provenance;
 pub mod series;
+pub mod static_check;
 pub mod tree;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ use crate::lab::names::{
     CheckName, FlavorName, KernelName, MatrixName, SeriesName, TreeName, VariantName, unknown,
 };
 use crate::lab::series::Series;
+use crate::lab::static_check::CrossTools;
 use crate::lab::tree::{Tree, TreeSource};
 
 /// What an axis is when nobody names it.
@@ -105,6 +107,10 @@ pub struct Lab {
     pub matrices: BTreeMap<MatrixName, Matrix>,
     /// Checks.
     pub checks: BTreeMap<CheckName, Check>,
+    /// Cross toolchains of static checks.
+    pub cross: BTreeMap<String, CrossTools>,
+    /// What functions are called in trees that have them without a series, by role.
+    functions: BTreeMap<TreeName, BTreeMap<String, String>>,
     /// Known failures and skips.
     pub expected: Expected,
     /// `splats.toml`: kernel-log patterns.
@@ -147,6 +153,8 @@ impl Lab {
             flavors: file.flavor,
             matrices: file.matrix,
             checks,
+            cross: file.cross,
+            functions: file.functions,
             expected: Expected::parse(
                 &expected_path.display().to_string(),
                 &fs::read_to_string(&expected_path)?,
@@ -170,6 +178,17 @@ impl Lab {
         }
         for (name, variant) in &self.variants {
             self.validate_variant(variant).with_context(|| format!("in [variant.{name}]"))?;
+        }
+        for tree in self.functions.keys() {
+            self.tree(tree).context("in [functions]")?;
+        }
+        for check in self.checks.values() {
+            if let check::CheckKind::Static { method, .. } = &check.kind {
+                for name in method.cross() {
+                    known("cross toolchain", name, self.cross.keys().map(String::as_str))
+                        .with_context(|| format!("in [check.\"{}\"]", check.name))?;
+                }
+            }
         }
         for flavor in &self.defaults.flavors {
             self.flavor(flavor).context("in [defaults]")?;
@@ -345,6 +364,24 @@ impl Lab {
         }
         stack.reverse();
         Ok(stack)
+    }
+
+    /// What functions are called at a point of a tree, by role: as its series say, else as
+    /// `[functions]` says of the tree, else as the default series says, for patches given ad hoc.
+    ///
+    /// # Errors
+    /// A usage fault for an unknown series.
+    pub fn functions(
+        &self,
+        tree: &TreeName,
+        point: &series::Point,
+    ) -> Result<BTreeMap<String, String>, Fault> {
+        let mut roles = self.series(&self.defaults.series)?.facts.functions.clone();
+        roles.extend(self.functions.get(tree).cloned().unwrap_or_default());
+        for (series, _) in self.applied(point)? {
+            roles.extend(series.facts.functions.clone());
+        }
+        Ok(roles)
     }
 
     /// A series by name.

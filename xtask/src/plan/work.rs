@@ -3,7 +3,7 @@
 
 use crate::fault::Fault;
 use crate::lab::Lab;
-use crate::lab::check::Check;
+use crate::lab::check::{Check, CheckKind};
 use crate::lab::fragment::Symbols;
 use crate::lab::kernel::{Abi, KernelId};
 use crate::lab::names::TreeName;
@@ -180,9 +180,11 @@ fn planned_checks(lab: &Lab, selection: &Selection, selected: &Selected) -> Resu
     Ok(planned)
 }
 
-/// A check that requires nothing of the kernel is always asked.
+/// A check that requires nothing of the kernel is always asked. A static one looks for its subject
+/// in the tree.
 fn scope_of(check: &Check) -> Scope {
-    if check.requires.is_empty() { Scope::Asked } else { Scope::WherePresent }
+    let is_static = matches!(check.kind, CheckKind::Static { .. });
+    if check.requires.is_empty() && !is_static { Scope::Asked } else { Scope::WherePresent }
 }
 
 /// Whether the cell's series brings this check, at this point or, for a point named by hand, at all.

@@ -62,6 +62,26 @@ fn a_check_named_by_hand_is_asked_anywhere() {
     assert_eq!(scopes(&plan), names.map(|name| (name, Scope::Asked)));
 }
 
+/// A static check looks for its subject in the tree: where it has none, and nobody asked, that is
+/// no failure.
+#[test]
+fn a_static_check_is_asked_of_its_series_and_by_hand() {
+    let scopes = |plan: &Plan| -> Vec<(String, Scope)> {
+        plan.guests[0].checks.iter().map(|one| (one.check.name.to_string(), one.scope)).collect()
+    };
+    let mut lab = lab();
+    let matrix = lab.matrices.values_mut().next().unwrap();
+    matrix.checks = vec!["review.kconfig".into()];
+    for (from, wanted) in [(4, Scope::WherePresent), (5, Scope::Asked)] {
+        lab.matrices.values_mut().next().unwrap().cells = vec![format!("5.10/seccomp-cache@{from}/x86_64")];
+        assert_eq!(scopes(&plan_of(&lab, &[], &[])), [("review.kconfig".to_owned(), wanted)], "@{from}");
+    }
+    let plan_none = plan_of(&lab, &["5.10/none/x86_64"], &[]);
+    assert_eq!(scopes(&plan_none), [("review.kconfig".to_owned(), Scope::WherePresent)]);
+    let by_hand = plan(&["5.10/none/x86_64"], &["review.kconfig"]);
+    assert_eq!(scopes(&by_hand), [("review.kconfig".to_owned(), Scope::Asked)]);
+}
+
 #[test]
 fn an_unknown_check_is_a_usage_fault_with_the_nearest() {
     let selection = Selection { checks: vec!["seccomp_bfp".into()], ..Selection::default() };

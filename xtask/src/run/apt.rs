@@ -68,6 +68,20 @@ impl<'a> Apt<'a> {
     pub fn fetch(&self, package: &str, pattern: &str) -> Result<Package> {
         let _lock = self.context.lock(&self.folder.join("lock"), &format!("apt for {}", self.suite))?;
         self.run(self.apt("apt-get", &["update"]), "updating package lists")?;
+        self.download(package, pattern)
+    }
+
+    /// Fetches the newest version of each of several packages.
+    ///
+    /// # Errors
+    /// As [`Apt::fetch`].
+    pub fn fetch_all(&self, packages: &[String]) -> Result<Vec<Package>> {
+        let _lock = self.context.lock(&self.folder.join("lock"), &format!("apt for {}", self.suite))?;
+        self.run(self.apt("apt-get", &["update"]), "updating package lists")?;
+        packages.iter().map(|package| self.download(package, "*")).collect()
+    }
+
+    fn download(&self, package: &str, pattern: &str) -> Result<Package> {
         let listed = self.run(self.apt("apt-cache", &["madison", package]), "listing versions")?;
         let versions = versions(&listed.text());
         let Some(version) = choose(&versions, pattern) else {
@@ -266,6 +280,34 @@ pub fn unpacked(context: &Context<'_>, package: &str, architecture: &str) -> Res
     unpack(context, &package.file, made.path())?;
     fs::write(made.path().join(VERSION), &package.version)?;
     collect_archives(&made.path().join("usr/lib"), &made.path().join(ARCHIVES))?;
+    fs::rename(made.path(), &target)?;
+    Ok(target)
+}
+
+/// Several packages of this host's suite, unpacked below the cache into one folder: a compiler
+/// finds its parts by their place beside it.
+///
+/// # Errors
+/// Infra faults of fetching.
+pub fn unpacked_together(
+    context: &Context<'_>,
+    name: &str,
+    packages: &[String],
+    architecture: &str,
+) -> Result<PathBuf> {
+    let suite = host_suite()?;
+    let name = format!("{name}-{architecture}-{suite}");
+    let folder = context.cache.root().join("packages");
+    fs::create_dir_all(&folder)?;
+    let target = folder.join(&name);
+    let _lock = context.lock(&folder.join(format!("{name}.lock")), &format!("packages {name}"))?;
+    if target.is_dir() {
+        return Ok(target);
+    }
+    let made = context.cache.temporary()?;
+    for package in Apt::new(context, &suite, architecture)?.fetch_all(packages)? {
+        unpack(context, &package.file, made.path())?;
+    }
     fs::rename(made.path(), &target)?;
     Ok(target)
 }

@@ -72,6 +72,8 @@ pub enum Step {
     Build,
     /// Building guest programs.
     Programs,
+    /// A static check.
+    Check,
     /// Finding out what KVM can do.
     Probe,
 }
@@ -84,6 +86,7 @@ impl Step {
             Step::Apply => "APPLYING",
             Step::Build => "BUILDING",
             Step::Programs => "COMPILING",
+            Step::Check => "CHECKING",
             Step::Probe => "PROBING",
         }
     }
@@ -95,6 +98,7 @@ impl Step {
             Step::Apply => "APPLIED",
             Step::Build => "BUILT",
             Step::Programs => "COMPILED",
+            Step::Check => "CHECKED",
             Step::Probe => "PROBED",
         }
     }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 use seccomp_oracle::calls::X32;
 
-use crate::judge::{CheckState, Evidence, JudgedCheck, VerdictSource, judge};
+use crate::judge::{CheckState, Evidence, JudgedCheck, Known, VerdictSource, judge, judge_without_guest};
 use crate::lab::check::{CheckKind, PlanSource};
 use crate::lab::kernel::Arch;
 use crate::parse::ktap::RepeatedNames;
@@ -18,7 +18,7 @@ use crate::parse::splat::Splats;
 use crate::parse::transcript::{Collector, Reading, scan_console};
 use crate::plan::key::KeyBuilder;
 use crate::plan::work::{GuestWork, PlannedCheck};
-use crate::record::model::{AccelRecord, CellRecord, Host, Keys, Outcome};
+use crate::record::model::{AccelRecord, CellRecord, Host, Keys, Outcome, SubRecord};
 use crate::record::store::timestamp;
 use crate::run::artifact::{Files, Texts, Told, last_lines, read_end};
 use crate::run::context::Context;
@@ -43,12 +43,38 @@ pub struct Ready {
     pub arch: Arch,
     /// Init, for the kernel's architecture.
     pub init: Program,
-    /// The programs of the checks, in the order of the work; absent ones have none.
-    pub programs: Vec<Result<Program, String>>,
+    /// What each check comes with, in the order of the work.
+    pub prepared: Vec<Prepared>,
     /// What models need to know of the tree.
     pub facts: TreeFacts,
     /// Time that the kernel took.
     pub build_ms: u64,
+}
+
+/// What a check comes with.
+#[derive(Debug, Clone)]
+pub enum Prepared {
+    /// A program for the guest.
+    Program(Program),
+    /// Nothing: why it is absent.
+    Absent(String),
+    /// Its results: it needs no guest.
+    Made {
+        /// The results.
+        subs: Vec<SubRecord>,
+        /// How long they took when they were made, in ms.
+        ms: u64,
+    },
+}
+
+impl Prepared {
+    /// The program, if there is one.
+    pub fn program(&self) -> Option<&Program> {
+        match self {
+            Prepared::Program(program) => Some(program),
+            Prepared::Absent(_) | Prepared::Made { .. } => None,
+        }
+    }
 }
 
 impl Ready {
@@ -66,8 +92,8 @@ impl Ready {
 
     /// The checks that are sent to the guest, and their programs.
     fn sent(&self) -> Vec<(&PlannedCheck, &Program)> {
-        let checks = self.work.checks.iter().zip(&self.programs);
-        checks.filter_map(|(check, program)| Some((check, program.as_ref().ok()?))).collect()
+        let checks = self.work.checks.iter().zip(&self.prepared);
+        checks.filter_map(|(check, prepared)| Some((check, prepared.program()?))).collect()
     }
 
     /// The boot, for the accelerator that is still to be chosen.
@@ -157,13 +183,39 @@ pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -
     })
 }
 
+/// The record of a cell whose checks were all made on the host; nothing if one needs a guest, or if
+/// none was made.
+///
+/// # Errors
+/// If names of sub-tests cannot be read.
+pub fn made_on_host(context: &Context<'_>, ready: &Ready) -> Result<Option<CellRecord>> {
+    let is_made = |prepared: &Prepared| matches!(prepared, Prepared::Made { .. });
+    let is_static = |check: &PlannedCheck| matches!(check.check.kind, CheckKind::Static { .. });
+    let needs_none = ready.prepared.iter().any(is_made) || ready.work.checks.iter().all(is_static);
+    if !needs_none || ready.prepared.iter().any(|prepared| prepared.program().is_some()) {
+        return Ok(None);
+    }
+    let cell = ready.work.cell.to_string();
+    let known =
+        Known { cell: &cell, expected: &context.lab.expected, today: &timestamp(SystemTime::now())[..10] };
+    let verdict = judge_without_guest(&known, &judged_checks(context, ready, &[], &[])?);
+    let mut record = without_guest(&cell, verdict.outcome, verdict.reason, verdict.excerpt);
+    record.checks = verdict.checks;
+    record.toolchain.clone_from(&ready.kernel.toolchain);
+    record.keys.request = ready.kernel.request.to_string();
+    record.keys.kernel = ready.kernel.key.to_string();
+    record.timings_ms.insert("build".into(), ready.build_ms);
+    Ok(Some(record))
+}
+
 fn reading(check: &PlannedCheck) -> Reading {
     match &check.check.kind {
         CheckKind::Kselftest { plan: PlanSource::ExitCode, .. } => Reading::ExitCode,
         // The kernel's older programs give several results one name; ours do not.
         CheckKind::Kselftest { .. } => Reading::Ktap(RepeatedNames::Allowed),
         CheckKind::Program { .. } => Reading::Ktap(RepeatedNames::Error),
-        CheckKind::Oracle { .. } => Reading::Raw,
+        // A static check is never sent.
+        CheckKind::Oracle { .. } | CheckKind::Static { .. } => Reading::Raw,
     }
 }
 
@@ -175,7 +227,7 @@ fn question(context: &Context<'_>, ready: &Ready, check: &PlannedCheck) -> Resul
                 .with_context(|| format!("check {}", check.check.name));
             Ok(Some(put?))
         }
-        CheckKind::Kselftest { .. } | CheckKind::Program { .. } => Ok(None),
+        CheckKind::Kselftest { .. } | CheckKind::Program { .. } | CheckKind::Static { .. } => Ok(None),
     }
 }
 
@@ -205,10 +257,11 @@ fn judged_checks(
 ) -> Result<Vec<JudgedCheck>> {
     let mut judged = Vec::new();
     let mut index = 0;
-    for (check, program) in ready.work.checks.iter().zip(&ready.programs) {
-        let state = match program {
-            Err(why) => CheckState::Absent(why.clone()),
-            Ok(_) => {
+    for (check, prepared) in ready.work.checks.iter().zip(&ready.prepared) {
+        let state = match prepared {
+            Prepared::Absent(why) => CheckState::Absent(why.clone()),
+            Prepared::Made { subs, ms } => CheckState::Made { subs: subs.clone(), ms: *ms },
+            Prepared::Program(_) => {
                 let at = index;
                 index += 1;
                 let raw = transcripts.get(at).map(|check| check.raw.as_slice()).unwrap_or_default();

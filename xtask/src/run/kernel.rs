@@ -331,16 +331,17 @@ fn make_image(
     let mut objects = 0;
     let mut make = config::make(folder, config);
     make.arg(image.name());
-    let exit = logged(make, &format!("make {}", image.name()), context.lab.deadlines.build, log, &mut |line| {
-        if build_log::is_object_line(line).is_some() {
-            objects += 1;
-            context.tell(Event::Built {
-                subject: subject.to_owned(),
-                objects,
-                expected: expected.max(objects),
-            });
-        }
-    })?;
+    let exit =
+        logged(make, &format!("make {}", image.name()), context.lab.deadlines.build, log, &mut |line| {
+            if build_log::is_object_line(line).is_some() {
+                objects += 1;
+                context.tell(Event::Built {
+                    subject: subject.to_owned(),
+                    objects,
+                    expected: expected.max(objects),
+                });
+            }
+        })?;
     // The bar of the next full build; an incremental one says nothing about that.
     if exit.is_success() && objects > expected / 2 {
         fs::write(&count_file, objects.to_string())?;

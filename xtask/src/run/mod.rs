@@ -24,5 +24,6 @@ pub mod profile;
 pub mod program;
 pub mod schedule;
 pub mod source;
+pub mod static_check;
 pub mod tree_facts;
 pub mod worktree;

@@ -83,6 +83,7 @@ pub fn check(context: &Context<'_>, source: &Source, check: &Check, abi: Abi) ->
             Ok(Compiled::Program(program.with_context(|| format!("check {}", check.name))?))
         }
         CheckKind::Kselftest { target, binary, .. } => kselftest(context, source, check, target, binary, abi),
+        CheckKind::Static { .. } => anyhow::bail!("{} is made on the host: it has no program", check.name),
     }
 }
 

@@ -9,16 +9,18 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::fault::{Fault, FaultKind};
+use crate::lab::check::CheckKind;
 use crate::lab::kernel::Abi;
 use crate::parse::splat::Splats;
 use crate::plan::work::{GuestWork, KernelWork, Plan, PlannedCheck};
 use crate::record::model::{Attempt, CellRecord, Host, Outcome};
 use crate::run::context::Context;
 use crate::run::event::{Cached, Event, Step};
-use crate::run::guest::{self, Ready, without_guest};
+use crate::run::guest::{self, Prepared, Ready, without_guest};
 use crate::run::kernel::{self, Built, Kernel};
 use crate::run::program::{self, Compiled, Program};
 use crate::run::source::{self, Applied, Source};
+use crate::run::static_check::{self, StaticResult, Subject};
 use crate::run::tree_facts::TreeFacts;
 
 /// Carries a plan out. Every cell that gets a verdict is told as an event.
@@ -230,7 +232,7 @@ pub fn prepare_one(context: &Context<'_>, plan: &Plan) -> Result<Result<Ready, B
             return Ok(Err(Box::new(record)));
         }
     };
-    let built = try_build(context, plan, &source, 0, kernel)?;
+    let built = try_build(context, plan, &source, 0, kernel, Statics::LeftOut)?;
     let ready = match built {
         Ok(readies) => readies.into_iter().next(),
         Err(records) => records.into_iter().next().map(|record| Err(Box::new(record))),
@@ -250,7 +252,7 @@ fn build_kernel(
     at: usize,
     work: &KernelWork,
 ) -> Result<()> {
-    match try_build(context, plan, source, at, work) {
+    match try_build(context, plan, source, at, work, Statics::Made) {
         Ok(Ok(readies)) => {
             for ready in readies {
                 match ready {
@@ -277,12 +279,22 @@ fn build_kernel(
 /// For each guest of a kernel: what it needs to boot, or why it cannot.
 type Readies = Vec<Result<Ready, Box<CellRecord>>>;
 
+/// Whether static checks are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Statics {
+    /// They are.
+    Made,
+    /// Only the guest is wanted.
+    LeftOut,
+}
+
 fn try_build(
     context: &Context<'_>,
     plan: &Plan,
     source: &Source,
     at: usize,
     work: &KernelWork,
+    statics: Statics,
 ) -> Result<Result<Readies, Vec<CellRecord>>> {
     let source_work = &plan.sources[work.source];
     let subject = format!("{}/{}/{}", source_work.tree, source_work.point, work.id);
@@ -308,42 +320,61 @@ fn try_build(
     let timer = context.timer(Step::Programs, &subject);
     let init = program::init(context, arch.native_abi())?;
     let mut readies = Vec::new();
+    let subject = Subject::new(context, source, source_work, &kernel, work)?;
     for guest in guests_of(plan, at) {
-        let built = programs(context, source, &kernel, guest)?;
-        readies.push(built.map(|programs| Ready {
+        let prepared = match prepare_checks(context, source, &kernel, guest, &subject, statics)? {
+            Ok(prepared) => prepared,
+            Err(record) => {
+                readies.push(Err(record));
+                continue;
+            }
+        };
+        let ready = Ready {
             work: guest.clone(),
             build_ms: kernel.took_ms,
             kernel: kernel.clone(),
             arch,
             init: init.clone(),
-            programs,
+            prepared,
             facts: facts.clone(),
-        }));
+        };
+        let on_host = if statics == Statics::Made { guest::made_on_host(context, &ready)? } else { None };
+        readies.push(on_host.map_or(Ok(ready), |record| Err(Box::new(record))));
     }
     context.done(timer, "guest programs", Cached::Yes);
     Ok(Ok(readies))
 }
 
-/// For each check its program, or why the kernel cannot serve it.
-type Programs = Vec<Result<Program, String>>;
-
-/// The programs of a guest's checks; a check that the kernel cannot serve has a reason instead.
-fn programs(
+/// What a guest's checks come with; a check that the kernel cannot serve has a reason instead.
+fn prepare_checks(
     context: &Context<'_>,
     source: &Source,
     kernel: &Kernel,
     guest: &GuestWork,
-) -> Result<Result<Programs, Box<CellRecord>>> {
-    let mut programs = Vec::new();
+    subject: &Subject<'_>,
+    statics: Statics,
+) -> Result<Result<Vec<Prepared>, Box<CellRecord>>> {
+    let mut all = Vec::new();
     for planned in &guest.checks {
         if let Some(symbol) = missing_symbol(kernel, planned) {
-            programs.push(Err(format!("the kernel is without CONFIG_{symbol}")));
+            all.push(Prepared::Absent(format!("the kernel is without CONFIG_{symbol}")));
+            continue;
+        }
+        if let CheckKind::Static { .. } = planned.check.kind {
+            all.push(match statics {
+                Statics::LeftOut => Prepared::Absent("it needs no guest".into()),
+                Statics::Made => match static_check::check(subject, &planned.check)? {
+                    StaticResult::Absent(why) => Prepared::Absent(why),
+                    StaticResult::Looked { subs, ms } => Prepared::Made { subs, ms },
+                },
+            });
             continue;
         }
         match program::check(context, source, &planned.check, guest.abi)? {
             // Two checks may have programs of one file name: in the guest each has its check's.
             Compiled::Program(program) => {
-                programs.push(Ok(Program { name: planned.check.name.to_string(), ..program }));
+                let name = planned.check.name.to_string();
+                all.push(Prepared::Program(Program { name, ..program }));
             }
             Compiled::Failed { reason, excerpt } => {
                 let bits = if guest.abi == Abi::Bits64 { 64 } else { 32 };
@@ -353,7 +384,7 @@ fn programs(
             }
         }
     }
-    Ok(Ok(programs))
+    Ok(Ok(all))
 }
 
 fn missing_symbol<'a>(kernel: &Kernel, planned: &'a PlannedCheck) -> Option<&'a str> {

@@ -2,8 +2,8 @@
 //! Facts about a source that models need, found in the tree and never by its version.
 
 use anyhow::{Context as _, Result};
-use seccomp_oracle::tree::filters_freed;
 use seccomp_oracle::tables::{Arch as TableArch, Kernel, count_from_tbl};
+use seccomp_oracle::tree::filters_freed;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;

@@ -56,6 +56,7 @@ impl Listing {
                 CheckKind::Kselftest { .. } => "kselftest",
                 CheckKind::Program { .. } => "program",
                 CheckKind::Oracle { .. } => "oracle",
+                CheckKind::Static { .. } => "static",
             },
             requires: check.requires.clone(),
             deadline_s: check.deadline.as_secs(),

@@ -20,4 +20,5 @@ mod process;
 mod profiles;
 mod reports;
 mod select;
+mod statics;
 mod tree;

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Machine code by hand, with and without the mask.
+
+use iced_x86::{Decoder, DecoderOptions};
+
+use super::super::machine_code::Function;
+use super::{Known, follow};
+
+/// A function of these instructions.
+pub(in crate::run::static_check) fn function(bits: u32, pieces: &[&[u8]]) -> Function {
+    let bytes = pieces.concat();
+    let decoder = Decoder::with_ip(bits, &bytes, 0x1000, DecoderOptions::NONE);
+    Function { name: "f".into(), code: decoder.into_iter().collect() }
+}
+
+const CMP_EDX_SIZE: &[u8] = &[0x81, 0xfa, 0xb9, 0x01, 0x00, 0x00];
+const SBB_EAX_EAX: &[u8] = &[0x19, 0xc0];
+const AND_EAX_EDX: &[u8] = &[0x21, 0xd0];
+const BT_MEM_EAX: &[u8] = &[0x0f, 0xa3, 0x45, 0x38];
+const BT_MEM_EDX: &[u8] = &[0x0f, 0xa3, 0x55, 0x38];
+const MOV_EAX_EDX: &[u8] = &[0x89, 0xd0];
+const RET: &[u8] = &[0xc3];
+const NEG_EAX: &[u8] = &[0xf7, 0xd8];
+
+fn masked(pieces: &[&[u8]]) -> Vec<bool> {
+    let one = |bits| {
+        let seen = follow(&function(bits, pieces), &Known::default());
+        seen.tests.iter().map(|test| test.is_masked).collect::<Vec<_>>()
+    };
+    assert_eq!(one(32), one(64));
+    one(64)
+}
+
+#[test]
+fn an_index_is_masked_by_and_with_what_cmp_and_sbb_leave() {
+    assert_eq!(masked(&[CMP_EDX_SIZE, SBB_EAX_EAX, AND_EAX_EDX, BT_MEM_EAX, RET]), [true]);
+}
+
+#[test]
+fn without_any_one_of_the_three_it_is_not() {
+    assert_eq!(masked(&[CMP_EDX_SIZE, MOV_EAX_EDX, BT_MEM_EAX, RET]), [false]);
+    assert_eq!(masked(&[CMP_EDX_SIZE, SBB_EAX_EAX, BT_MEM_EAX, RET]), [false]);
+    assert_eq!(masked(&[NEG_EAX, SBB_EAX_EAX, AND_EAX_EDX, BT_MEM_EAX, RET]), [false]);
+    // The mask is made, and the test takes the index as it was, or overwrites the masked one.
+    assert_eq!(masked(&[CMP_EDX_SIZE, SBB_EAX_EAX, AND_EAX_EDX, BT_MEM_EDX, RET]), [false]);
+    assert_eq!(masked(&[CMP_EDX_SIZE, SBB_EAX_EAX, AND_EAX_EDX, MOV_EAX_EDX, BT_MEM_EAX, RET]), [false]);
+}
+
+#[test]
+fn a_path_around_the_mask_takes_it_away() {
+    // ja jumps over sbb and AND, right to the test.
+    let over_mask: &[u8] = &[0x77, 0x04];
+    assert_eq!(
+        masked(&[CMP_EDX_SIZE, over_mask, SBB_EAX_EAX, AND_EAX_EDX, BT_MEM_EAX, RET]),
+        [false],
+        "the jump reaches the test without the mask"
+    );
+}
+
+#[test]
+fn the_mask_survives_copies_spills_and_calls() {
+    let (push, pop): (&[u8], &[u8]) = (&[0x89, 0x45, 0x10], &[0x8b, 0x4d, 0x10]);
+    let bt_mem_ecx: &[u8] = &[0x0f, 0xa3, 0x4b, 0x38];
+    let call: &[u8] = &[0xe8, 0x00, 0x01, 0x00, 0x00];
+    let begin = [CMP_EDX_SIZE, SBB_EAX_EAX, AND_EAX_EDX];
+    assert_eq!(masked(&[&begin[..], &[push, call, pop, bt_mem_ecx, RET]].concat()), [true]);
+    // Without the spill the call takes it.
+    assert_eq!(masked(&[&begin[..], &[call, BT_MEM_EAX, RET]].concat()), [false]);
+    // What is known goes into a called function.
+    let caller = function(64, &[&begin[..], &[call, RET]].concat());
+    let seen = follow(&caller, &Known::default());
+    let callee = function(64, &[BT_MEM_EAX, RET]);
+    assert!(follow(&callee, &seen.calls[0].1).tests[0].is_masked);
+    assert!(!follow(&callee, &Known::default()).tests[0].is_masked);
+}
+
+#[test]
+fn tests_of_static_masks_and_constant_bits_are_not_the_index_of_anybody() {
+    // bt [rip/disp32], eax and bt dword [ebp+8], 5
+    let of_static: &[u8] = &[0x0f, 0xa3, 0x05, 0x00, 0x10, 0x00, 0x00];
+    let constant: &[u8] = &[0x0f, 0xba, 0x65, 0x08, 0x05];
+    assert_eq!(masked(&[of_static, constant, RET]), [] as [bool; 0]);
+}

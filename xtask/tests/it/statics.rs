@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Static checks: a verdict without a boot, kept by key, and absent where there is nothing to look at.
+
+use crate::lab::{CELL, Lab};
+
+const CHECK: [&str; 6] = ["--series", "none", "--flavor", "x86_64", "--check", "review.x32-comment"];
+const HEADER: &str = "arch/x86/include/asm/seccomp.h";
+const WITH: &str = "/* x32 numbers\n * are out of range. */\n#define SECCOMP_ARCH_NATIVE 1\n";
+
+#[test]
+fn a_cell_with_static_checks_alone_boots_nothing_and_is_looked_up_the_next_time() {
+    let lab = Lab::new();
+    lab.change_tree(HEADER, WITH);
+    lab.test(&CHECK).assert(0, &["CHECKED", "PASS", CELL, "review.x32-comment 1/1"]);
+    let cell = lab.only_cell();
+    assert!(cell.get("accel").is_none_or(serde_json::Value::is_null), "{cell:#}");
+    assert!(cell["timings_ms"].get("guest").is_none(), "{cell:#}");
+    let ran = lab.test(&CHECK);
+    ran.assert(0, &["PASS", "review.x32-comment 1/1"]);
+    assert!(!ran.said.contains("CHECKED"), "{}", ran.said);
+}
+
+#[test]
+fn what_is_not_there_fails_and_where_there_is_no_subject_it_is_absent() {
+    let lab = Lab::new();
+    lab.change_tree(HEADER, "/* nothing */\n#define SECCOMP_ARCH_NATIVE 1\n/* x */ int x32;\n");
+    lab.test(&CHECK).assert(100, &["FAIL", "review.x32-comment fail"]);
+    // Asked for by name, absent is a failure, and says why.
+    lab.change_tree(HEADER, "/* x32 */\n");
+    lab.test(&CHECK).assert(100, &["review.x32-comment absent", "has nothing that fits"]);
+}
+
+#[test]
+fn beside_other_checks_the_guest_is_booted_once_and_both_count() {
+    let lab = Lab::new();
+    lab.change_tree(HEADER, WITH);
+    let both = [&CHECK[..], &["--check", "seccomp_bpf"]].concat();
+    lab.test(&both).assert(0, &["seccomp_bpf 2/2", "review.x32-comment 1/1", "1 pass"]);
+    lab.change_tree(HEADER, "#define SECCOMP_ARCH_NATIVE 1\n");
+    lab.test(&both).assert(100, &["review.x32-comment fail"]);
+    assert_eq!(lab.only_cell()["checks"].as_array().unwrap().len(), 2);
+}
