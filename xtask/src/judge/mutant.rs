@@ -36,6 +36,7 @@ pub fn judge_mutant(evidence: &MutantEvidence<'_>) -> MutantRecord {
         cells: cells().map(|cell| cell.id.clone()).collect(),
         outcome,
         reason,
+        reference: evidence.reference.to_string(),
         by_reference: is_noticed_by(evidence.reference, cells(), &kills),
         kills,
         ms: evidence.ms,

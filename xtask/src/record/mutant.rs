@@ -34,7 +34,9 @@ pub struct MutantRecord {
     /// What noticed it, cell by cell, in the order of the checks.
     #[serde(default)]
     pub kills: Vec<Kill>,
-    /// Whether the reference check alone would have noticed it.
+    /// The check whose kills are counted apart.
+    pub reference: String,
+    /// Whether that check alone would have noticed it.
     pub by_reference: bool,
     /// Applying and building, and the longest of its guests, in milliseconds. On a busy machine that
     /// holds the time waited for other builds.

@@ -80,7 +80,7 @@ pub fn summary(run: &Run, folder: &Path) -> String {
 }
 
 fn table(mutants: &[MutantRecord]) -> String {
-    let head = ["mutant", "class", "outcome", "noticed by", "reference", "time"];
+    let head = ["mutant", "class", "outcome", "noticed by", reference(mutants), "time"];
     let mut rows: Vec<Vec<String>> = vec![head.map(|word| style(word).dim().to_string()).to_vec()];
     for mutant in mutants {
         rows.push(vec![
@@ -93,6 +93,11 @@ fn table(mutants: &[MutantRecord]) -> String {
         ]);
     }
     lay_out(&rows, &[Align::Left, Align::Left, Align::Left, Align::Left, Align::Left, Align::Right])
+}
+
+/// The check whose kills are counted apart: one for all mutants of a run.
+fn reference(mutants: &[MutantRecord]) -> &str {
+    mutants.first().map_or("", |mutant| mutant.reference.as_str())
 }
 
 /// The first that noticed, and the others by name.
@@ -135,7 +140,7 @@ fn totals(run: &Run) -> String {
     }
     let took = run.timings_ms.get("total").map(|ms| Duration::from_millis(*ms));
     let mut lines = status_line(&how, "SCORE", took, &text);
-    let text = format!("{} of them by the reference check alone", score.by_reference);
+    let text = format!("{} of them by {} alone", score.by_reference, reference(&run.mutants));
     lines.push_str(&status_line(&Style::new().dim(), "", None, &text));
     lines
 }
