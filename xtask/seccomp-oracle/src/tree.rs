@@ -63,10 +63,13 @@ fn function_begun(line: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    const HEAD: &str = "void release_task(struct task_struct *p);\n\nstatic int other(int x)\n{\n\treturn x;\n}\n\n";
+    const HEAD: &str =
+        "void release_task(struct task_struct *p);\n\nstatic int other(int x)\n{\n\treturn x;\n}\n\n";
 
     fn file(function: &str, call: &str) -> String {
-        format!("{HEAD}{function}\n{{\n\tint x;\nrepeat:\n\tif (x)\n\t\tother(x);\n\t{call}\n}}\n\nstatic void last(void)\n{{\n}}\n")
+        format!(
+            "{HEAD}{function}\n{{\n\tint x;\nrepeat:\n\tif (x)\n\t\tother(x);\n\t{call}\n}}\n\nstatic void last(void)\n{{\n}}\n"
+        )
     }
 
     #[test]

@@ -27,9 +27,9 @@ use crate::tell;
 use crate::tell::terminal::{Terminal, status_line};
 
 /// Longest that a check of the matrix may take on a mutant of a plain kernel. Some faults make one
-/// hang, and a check that passes takes a few seconds.
-const CHECK_DEADLINE: Duration = Duration::from_secs(60);
-/// Longest that a guest may take on a mutant.
+/// hang, and a check that passes takes two seconds.
+const CHECK_DEADLINE: Duration = Duration::from_secs(30);
+/// Longest that a guest of a plain kernel may take on a mutant.
 const GUEST_DEADLINE: Duration = Duration::from_secs(300);
 
 /// Runs the verb.
@@ -46,6 +46,7 @@ pub fn run(cli: &Cli, args: &MutantsArgs) -> Result<u8> {
         return Ok(fault::EXIT_OK);
     }
     refuse(args)?;
+    session.lab.deadlines.guest = session.lab.deadlines.guest.min(GUEST_DEADLINE);
     let baseline = baseline(&session.lab, &mutants, &chosen)?;
     let work = mutant_work(&mut session.lab, &mutants, &chosen)?;
     if !args.run.skip_host_check {
@@ -54,8 +55,7 @@ pub fn run(cli: &Cli, args: &MutantsArgs) -> Result<u8> {
         })?;
     }
     let splats = read_splats(&session.lab)?;
-    let mut options = args.run.options();
-    options.deadline = options.deadline.or(Some(GUEST_DEADLINE));
+    let options = args.run.options();
     let mut judging = Judging::new(&mutants, &chosen, &session.lab)?;
     let mut on_event = |terminal: &mut Terminal, event: &Event| {
         if let Some(record) = judging.event(event) {
@@ -117,7 +117,7 @@ fn baseline(lab: &Lab, mutants: &Mutants, chosen: &[&Mutant]) -> Result<Plan> {
         let of_flavor = |mutant: &&&Mutant| mutant.flavors(&mutants.flavors).contains(&guest.cell.flavor);
         let killers: Vec<&Check> =
             chosen.iter().filter(of_flavor).flat_map(|mutant| mutant.killers(lab)).collect();
-        limit_and_add(lab, guest, &killers)?;
+        limit_and_add(guest, &killers);
     }
     Ok(plan)
 }
@@ -138,7 +138,7 @@ fn mutant_work(lab: &mut Lab, mutants: &Mutants, chosen: &[&Mutant]) -> Result<P
         let mut plan = Plan::make(lab, &Selection { globs, ..Selection::default() })?;
         let killers = mutant.killers(lab);
         for guest in &mut plan.guests {
-            limit_and_add(lab, guest, &killers)?;
+            limit_and_add(guest, &killers);
         }
         work.append(plan);
     }
@@ -146,17 +146,15 @@ fn mutant_work(lab: &mut Lab, mutants: &Mutants, chosen: &[&Mutant]) -> Result<P
 }
 
 /// Cuts the deadlines of a guest's checks, and asks for those that are meant to notice.
-fn limit_and_add(lab: &Lab, guest: &mut GuestWork, killers: &[&Check]) -> Result<(), Fault> {
-    let slower = lab.slower(&lab.kernel_of(&guest.cell.flavor)?);
+fn limit_and_add(guest: &mut GuestWork, killers: &[&Check]) {
     for planned in &mut guest.checks {
-        planned.check.deadline = planned.check.deadline.min(CHECK_DEADLINE * slower);
+        planned.check.deadline = planned.check.deadline.min(CHECK_DEADLINE);
     }
     for check in killers {
         if !guest.checks.iter().any(|planned| planned.check.name == check.name) {
             guest.checks.push(PlannedCheck { check: Check::clone(check), scope: Scope::Asked });
         }
     }
-    Ok(())
 }
 
 /// Follows the run, and judges each mutant when the last of its cells has its verdict.
