@@ -104,7 +104,7 @@ static inline bool expect_no_leaks(void)
 		return false;
 	while ((now = seconds_now()) < ripe)
 		sleep(ripe - now);
-	return scan_for_leaks() && scan_for_leaks() && expect_no_reports();
+	return scan_for_leaks() && expect_no_reports();
 }
 
 #endif /* LAB_LEAK_H */

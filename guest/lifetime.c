@@ -50,9 +50,10 @@ static void *attach_many(void *data)
 
 static bool attach_only_loses_bits(void)
 {
+	enum dump_kind kind;
 	pid_t tid = 0;
 	pthread_t thread;
-	bool ok = true, last;
+	bool ok, last;
 	u32 low;
 	int fd;
 
@@ -65,7 +66,8 @@ static bool attach_only_loses_bits(void)
 	do {
 		last = atomic_load(&finished);
 		low = atomic_load(&depth);
-		ok = ok && expect_full("a thread that attaches", take(fd), low,
+		kind = ok ? take(fd) : DUMP_BAD;
+		ok = ok && expect_full("a thread that attaches", kind, low,
 				       atomic_load(&depth) + 1);
 		counter_add(&reads);
 	} while (ok && !last);
@@ -272,26 +274,39 @@ static void *attach_and_end(void *data)
 	return data;
 }
 
-/* More attaches and exits, and as many reads as are missing; then what was allocated is counted. */
-static bool programs_are_freed(void)
+static void *cycle(void *data)
 {
 	pthread_t thread;
 	u32 i;
-	int fd;
 
+	(void)data;
+	stay_on_cpu(ACTOR_CPU);
 	for (i = 0; i < CYCLES && !atomic_load(&failed); i++) {
-		if (!start_thread(&thread, attach_and_end, NULL))
-			return false;
+		if (!start_thread(&thread, attach_and_end, NULL)) {
+			atomic_store(&failed, true);
+			break;
+		}
 		pthread_join(thread, NULL);
 	}
-	if (atomic_load(&failed) || !attach_first())
+	return NULL;
+}
+
+/* Attaches and exits, beside the reads that are still missing; then what is left is counted. */
+static bool programs_are_freed(void)
+{
+	pthread_t thread;
+	bool ok = true;
+	int fd;
+
+	stay_on_cpu(READER_CPU);
+	if (!start_thread(&thread, cycle, NULL))
 		return false;
+	ok = attach_first();
 	fd = open_dump(getpid(), 0);
-	while (atomic_load(&shared->reads) < READS)
-		if (!expect_full("the file of a task that rests", take(fd), 1, 1))
-			return false;
+	while (ok && atomic_load(&shared->reads) < READS)
+		ok = expect_full("a task at rest", take(fd), 1, 1);
 	/* This process has a filter of its own. */
-	return expect_programs(shared->baseline.programs + 1);
+	return end_race(thread, ok) && expect_programs(shared->baseline.programs + 1);
 }
 
 static bool kmemleak_finds_nothing(void)
@@ -312,19 +327,28 @@ static const struct subtest subtests[] = {
 	SUBTEST(kmemleak_finds_nothing),
 };
 
-/* What a task at rest shows, whose lines other checks look at closely, and what it allocates. */
+/*
+ * What is allocated before anything was read, and how many lines a task at rest shows: other checks
+ * look at them closely.
+ */
 static bool measure(void)
 {
 	pid_t pid = hold_task(act_filtered_once, NULL, 0);
-	int fd = pid ? open_dump(pid, 0) : -1;
-	bool ok = set_up("open", fd >= 0) && require("a dump", read_dump(fd, &dump) == DUMP_FULL);
+	bool ok;
+	int fd;
 
-	shared->lines = dump.lines;
-	close(fd);
+	if (!pid || !take_baseline(&shared->baseline, pid))
+		return false;
+	pid = hold_task(act_filtered_once, NULL, 0);
 	if (!pid)
 		return false;
-	return take_baseline(&shared->baseline, pid) && ok &&
-	       require("one filter", dump.depth == 1);
+	fd = open_dump(pid, 0);
+	ok = set_up("open", fd >= 0) && require("a dump", take(fd) == DUMP_FULL) &&
+	     require("one filter", dump.depth == 1);
+	shared->lines = dump.lines;
+	close(fd);
+	end_task(pid);
+	return ok;
 }
 
 static bool prepare(const char *argument)

@@ -20,6 +20,7 @@ static inline bool look_at_threads(const char *what, long low, atomic_uint *high
 	DIR *directory = opendir("/proc/self/task");
 	int fds[THREADS_SEEN], count = 0, i, fd;
 	struct dirent *entry;
+	enum dump_kind kind;
 	bool ok = true;
 	pid_t tid;
 
@@ -35,7 +36,8 @@ static inline bool look_at_threads(const char *what, long low, atomic_uint *high
 	}
 	closedir(directory);
 	for (i = 0; i < count; i++) {
-		ok = ok && expect_dying(what, take(fds[i]), low, high ? atomic_load(high) + 1 : 2);
+		kind = ok ? take(fds[i]) : DUMP_BAD;
+		ok = ok && expect_dying(what, kind, low, high ? atomic_load(high) + 1 : 2);
 		close(fds[i]);
 	}
 	counter_add(&reads);
@@ -119,6 +121,7 @@ static inline void *sync_many(void *data)
 
 static inline bool tsync_reaches_all(void)
 {
+	enum dump_kind kind;
 	pthread_t thread;
 	bool ok;
 	long low;
@@ -133,7 +136,8 @@ static inline bool tsync_reaches_all(void)
 		return false;
 	do {
 		low = atomic_load(&depth);
-		ok = expect_full("the first thread", take(fd), low, atomic_load(&depth) + 1);
+		kind = take(fd);
+		ok = expect_full("the first thread", kind, low, atomic_load(&depth) + 1);
 		/* Threads that have released their filters get no others. */
 		if (freed == FREED_AT_EXIT)
 			low = 1;
