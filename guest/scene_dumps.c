@@ -82,6 +82,24 @@ static bool tsync_makes_all_dumps_equal(void)
 	return true;
 }
 
+static bool tsync_keeps_older_denials(void)
+{
+	struct reading *own = new_reading();
+	struct thread threads[THREADS];
+
+	if (!own ||
+	    !expect_number("an older filter", 0,
+			   attach_answer(ARCH_OWN, SYS_getpgrp, SECCOMP_RET_ERRNO | DENIED, 0)) ||
+	    !start_threads(threads) ||
+	    !expect_number("seccomp with TSYNC", 0,
+			   attach_answer(ARCH_OWN, SYS_getppid, SECCOMP_RET_ERRNO | DENIED,
+					 SECCOMP_FILTER_FLAG_TSYNC)))
+		return false;
+	take_into(own, OWN_FILE);
+	return expect_lines(own) && expect_line(own, SYS_getpgrp, "FILTER") &&
+	       expect_line(own, SYS_getppid, "FILTER") && expect_line(own, GETUID, "ALLOW");
+}
+
 static bool failed_tsync_changes_no_dump(void)
 {
 	struct reading *own = new_reading(), *later = new_reading();
@@ -263,6 +281,7 @@ static bool exec_ia32_keeps_the_dump(void)
 
 static const struct subtest subtests[] = {
 	SUBTEST(tsync_makes_all_dumps_equal),
+	SUBTEST(tsync_keeps_older_denials),
 	SUBTEST(failed_tsync_changes_no_dump),
 	SUBTEST(thread_filter_changes_no_other_dump),
 	SUBTEST(child_inherits_the_dump),

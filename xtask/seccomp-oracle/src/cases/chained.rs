@@ -19,6 +19,9 @@ pub(super) fn cases() -> Vec<Case> {
     let not_number = |nr| vec![Insn::load_nr(), Insn::jeq(nr, 0, 1), DENY, PASS];
     let log_below_20 = vec![Insn::load_nr(), Insn::jge(20, 1, 0), Insn::ret(LOG), PASS];
     let only_i386 = vec![Insn::load_arch(), Insn::jeq(Arch::Ia32.audit(), 0, 1), PASS, DENY];
+    let i386 = Arch::Ia32.audit();
+    let low_of_i386 =
+        vec![Insn::load_arch(), Insn::jeq(i386, 0, 3), Insn::load_nr(), Insn::jge(20, 1, 0), DENY, PASS];
     let everything = vec![PASS];
     vec![
         both(
@@ -42,7 +45,7 @@ pub(super) fn cases() -> Vec<Case> {
         both(
             "chain_argument_first",
             "an argument in the first filter, nothing in the second",
-            vec![argument_below_10.clone(), everything],
+            vec![argument_below_10.clone(), everything.clone()],
             431,
         ),
         both(
@@ -50,6 +53,13 @@ pub(super) fn cases() -> Vec<Case> {
             "one filter loads an argument below 10, one logs below 20, one denies number 200",
             vec![argument_below_10, log_below_20, not_number(200)],
             420,
+        ),
+        counted(
+            "chain_architecture_first",
+            "the first denies i386's numbers below 20, the second allows everything",
+            vec![low_of_i386, everything.clone()],
+            441,
+            421,
         ),
         counted(
             "chain_architecture_last",
