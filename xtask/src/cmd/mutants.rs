@@ -28,7 +28,7 @@ use crate::tell::terminal::{Terminal, status_line};
 
 /// Longest that a check of the matrix may take on a mutant of a plain kernel. Some faults make one
 /// hang, and a check that passes takes two seconds.
-const CHECK_DEADLINE: Duration = Duration::from_secs(30);
+const CHECK_DEADLINE: Duration = Duration::from_secs(12);
 /// Longest that a guest of a plain kernel may take on a mutant.
 const GUEST_DEADLINE: Duration = Duration::from_secs(300);
 
