@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `fuzz`: kernels against the model, on random chains of filters.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use console::Style;
 use fs_err as fs;
 use seccomp_oracle::insn::Insn;
-use seccomp_oracle::request::{self, Chain};
 
 use crate::cli::{Cli, FuzzArgs};
 use crate::cmd::engine;
@@ -21,7 +20,7 @@ use crate::lab::Lab;
 use crate::lab::check::{CheckKind, Oracle, RandomChains};
 use crate::plan::work::{Plan, Scope};
 use crate::record::model::{CellRecord, Outcome, Run, worst_exit_code};
-use crate::run::oracle::CHAIN_PREFIX;
+use crate::run::oracle::{CHAIN_PREFIX, read_chains};
 use crate::tell;
 use crate::tell::fuzz::{Tally, told};
 use crate::tell::terminal::status_line;
@@ -149,12 +148,6 @@ impl Round {
             Round::Kept { .. } => format!("chain-{id}"),
         }
     }
-}
-
-fn read_chains(file: &Path) -> Result<Vec<Chain>> {
-    let bytes = fs::read(file).map_err(|error| Fault::usage(format!("--replay: {error}")))?;
-    let chains = request::decode(&bytes);
-    Ok(chains.map_err(|error| Fault::usage(format!("--replay {}: {error}", file.display())))?)
 }
 
 /// The rounds of a run, without an end where only the time ends them.

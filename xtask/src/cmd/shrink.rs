@@ -8,6 +8,7 @@ use std::sync::mpsc::channel;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use seccomp_oracle::insn::Insn;
+use seccomp_oracle::judge::ANSWER;
 use seccomp_oracle::request::{self, Chain};
 use seccomp_oracle::shrink::shrink;
 
@@ -15,8 +16,8 @@ use crate::cmd::fuzz::differing;
 use crate::cmd::session::{Session, describe_host};
 use crate::lab::check::{CheckKind, Oracle};
 use crate::parse::splat::Splats;
-use crate::plan::work::Plan;
-use crate::record::model::{CellRecord, Host, Outcome};
+use crate::plan::work::{Plan, PlannedCheck, Scope};
+use crate::record::model::{CellRecord, CheckStatus, Host, Outcome, SubRecord};
 use crate::run::compiler::Toolchain;
 use crate::run::context::{Context, Options};
 use crate::run::guest::{self, Ready};
@@ -26,6 +27,12 @@ use crate::sys::process::quote;
 
 /// Boots that making one chain smaller may take.
 const BOOTS_MAX: usize = 40;
+
+/// Wrong lines that are shown; what they have in common is explained below them.
+const LINES_SHOWN_MAX: usize = 5;
+
+/// Calls that are shown of those that the kernel answers otherwise than the filters.
+const CALLS_SHOWN_MAX: usize = 5;
 
 /// A chain on which a cell's kernel and the model differ.
 pub struct Failing {
@@ -72,6 +79,7 @@ pub fn shrink_and_save(
     let small = folder.join(format!("{}.small.chain", failing.name));
     save(&small, std::slice::from_ref(&smallest))?;
     let mut text = describe(failing, &smallest, &last, search.boots, cut_short);
+    text.push_str(&real_calls(&context, &host, splats, &plan, &small)?);
     fs::write(folder.join(format!("{}.txt", failing.name)), &text)?;
     let _ = writeln!(text, "  saved:   {}", small.display());
     let _ = writeln!(
@@ -80,6 +88,52 @@ pub fn shrink_and_save(
         quote(&small.display().to_string()),
         quote(&failing.cell)
     );
+    Ok(text)
+}
+
+/// Makes calls for real that the chain denies, and says what came of them: whether a wrong bit lets one through.
+fn real_calls(
+    context: &Context<'_>,
+    host: &Host,
+    splats: &Splats,
+    plan: &Plan,
+    chain: &Path,
+) -> Result<String> {
+    let is_calls = |kind: &CheckKind| matches!(kind, CheckKind::Oracle { oracle: Oracle::Behaviour, .. });
+    let Some(check) = context.lab.checks.values().find(|check| is_calls(&check.kind)) else {
+        return Ok(String::new());
+    };
+    let mut check = check.clone();
+    if let CheckKind::Oracle { oracle, .. } = &mut check.kind {
+        *oracle = Oracle::Witnesses(chain.to_owned());
+    }
+    let mut plan = plan.clone();
+    for guest in &mut plan.guests {
+        guest.checks = vec![PlannedCheck { check: check.clone(), scope: Scope::Asked }];
+    }
+    let Ok(ready) = prepare_one(context, &plan)? else {
+        anyhow::bail!("{}: its guest can no longer be made ready", chain.display());
+    };
+    let record = guest::run(context, host, splats, &ready)?;
+    let subs = record.checks.iter().flat_map(|check| &check.subs);
+    let subs: Vec<&SubRecord> = subs.filter(|sub| sub.name() != ANSWER).collect();
+    if subs.is_empty() && record.outcome == Outcome::Pass {
+        return Ok(
+            "  these filters deny no call that this guest can make: no bit lets one through\n".to_owned()
+        );
+    }
+    let count = |status| subs.iter().filter(|sub| sub.status == status).count();
+    let (pass, fail) = (count(CheckStatus::Pass), count(CheckStatus::Fail));
+    let without = subs.len() - pass - fail;
+    let mut text = format!(
+        "  calls that the filters deny, made for real (with the JIT off and on): {pass} answered as the filters say, {fail} not, {without} without an answer\n"
+    );
+    for sub in subs.iter().filter(|sub| sub.status == CheckStatus::Fail).take(CALLS_SHOWN_MAX) {
+        let _ = writeln!(text, "    {}: {}", sub.name(), sub.reason.lines().next().unwrap_or(""));
+    }
+    if !matches!(record.outcome, Outcome::Pass | Outcome::Fail) {
+        let _ = writeln!(text, "    that boot ended as {}: {}", record.outcome.word(), record.reason);
+    }
     Ok(text)
 }
 
@@ -162,8 +216,12 @@ fn describe(
     }
     let subs = last.checks.iter().flat_map(|check| &check.subs);
     let about = subs.filter(|sub| sub.path.first().is_some_and(|name| name.starts_with(CHAIN_PREFIX)));
+    let mut differences = 0;
     for line in about.flat_map(|sub| sub.reason.lines()) {
-        let _ = writeln!(text, "  {line}");
+        differences += usize::from(line.starts_with("line "));
+        if !line.starts_with("line ") || differences <= LINES_SHOWN_MAX {
+            let _ = writeln!(text, "  {line}");
+        }
     }
     if last.outcome != Outcome::Fail {
         let _ = writeln!(text, "  the last boot ended as {}: {}", last.outcome.word(), last.reason);

@@ -83,6 +83,8 @@ pub enum Oracle {
     Random(RandomChains),
     /// The same of a file of chains: what `fuzz --replay` was given. Not in `lab.toml`.
     Kept(std::path::PathBuf),
+    /// Calls that the first chain of a file denies, made for real. Not in `lab.toml` either.
+    Witnesses(std::path::PathBuf),
     /// Calls that are made for real under chains, against the interpreter.
     Behaviour,
 }

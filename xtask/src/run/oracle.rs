@@ -10,13 +10,14 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 use seccomp_oracle::batch;
 use seccomp_oracle::cache::expected;
-use seccomp_oracle::calls::{self, CallCase, Facts, Word, X32};
+use seccomp_oracle::calls::{self, Call, CallCase, Facts, Word, X32};
 use seccomp_oracle::cases::{NamedChain, named, request};
 use seccomp_oracle::chain;
+use seccomp_oracle::insn::Insn;
 use seccomp_oracle::judge::{Status, SubVerdict, judge};
 use seccomp_oracle::random;
 use seccomp_oracle::request::{self as chain_file, Chain};
-use seccomp_oracle::sound;
+use seccomp_oracle::sound::{self, Sound};
 use seccomp_oracle::tables::Kernel;
 
 use crate::fault::Fault;
@@ -29,6 +30,9 @@ use crate::run::tree_facts::TreeFacts;
 
 /// Chains that get a sub-result of their own where they are wrong; the others are counted.
 const WRONG_SHOWN_MAX: usize = 20;
+
+/// Calls that are made for real for one chain.
+const WITNESSES_MAX: usize = 1000;
 
 /// Figures of this name and a number stand for numbers that the kernel allows whatever filters say.
 pub const ALWAYS_ALLOWED: &str = "always_allowed.";
@@ -94,13 +98,13 @@ impl Question {
                 Self::calls(facts, cases)
             }
             Oracle::Random(which) => Self::chains(random_chains(*which)?),
-            Oracle::Kept(file) => {
-                let bytes =
-                    fs::read(file).map_err(|error| Fault::usage(format!("reading chains: {error}")))?;
-                let chains = chain_file::decode(&bytes);
-                Self::chains(
-                    chains.map_err(|error| Fault::usage(format!("chains of {}: {error}", file.display())))?,
-                )
+            Oracle::Kept(file) => Self::chains(read_chains(file)?),
+            Oracle::Witnesses(file) => {
+                let facts = subject.call_facts()?;
+                let chain = read_chains(file)?.into_iter().next();
+                let filters = chain.map(|chain| chain.filters).unwrap_or_default();
+                let cases = denied_calls(&facts, &filters);
+                Self::calls(facts, cases)
             }
         }
     }
@@ -137,6 +141,31 @@ impl Question {
             }
         })
     }
+}
+
+/// The chains of a file.
+///
+/// # Errors
+/// A usage fault that names the file and what is wrong with it.
+pub fn read_chains(file: &Path) -> Result<Vec<Chain>> {
+    let bytes = fs::read(file).map_err(|error| Fault::usage(format!("reading chains: {error}")))?;
+    let chains = chain_file::decode(&bytes);
+    Ok(chains.map_err(|error| Fault::usage(format!("chains of {}: {error}", file.display())))?)
+}
+
+/// For each number a call with words for which the filters deny it, where there are such words.
+fn denied_calls(facts: &Facts, filters: &[Vec<Insn>]) -> Vec<CallCase> {
+    let Ok(programs) = chain::check(filters) else { return Vec::new() };
+    let numbers = facts.kernel.tables().flat_map(|table| (0..table.count).map(move |nr| (table.arch, nr)));
+    let denied = numbers.filter_map(|(arch, nr)| {
+        let Sound::Witness(data) = sound::decide(&programs, nr.cast_signed(), arch.audit()) else {
+            return None;
+        };
+        let call = Call::of(facts, &data)?;
+        let (name, doc) = (format!("{arch} {nr}"), "words for which the filters deny it".to_owned());
+        Some(CallCase { name, doc, filters: filters.to_vec(), calls: vec![call] })
+    });
+    denied.take(WITNESSES_MAX).collect()
 }
 
 /// Chains of a sequence; a chain's id is its place in it.
