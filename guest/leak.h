@@ -18,10 +18,6 @@
 
 #define LEAK_LINES_MAX	60
 
-struct leak_baseline {
-	long programs;
-};
-
 static inline time_t seconds_now(void)
 {
 	struct timespec now;
@@ -49,20 +45,6 @@ static inline long count_programs(void)
 static inline bool scan_for_leaks(void)
 {
 	return write_text(KMEMLEAK_FILE, "scan\n");
-}
-
-/* The count must be one that sees programs, too: a filter is held meanwhile. */
-static inline bool take_baseline(struct leak_baseline *baseline, pid_t with_filter)
-{
-	long with = count_programs();
-	time_t end = seconds_now() + FREEING_DEADLINE_S;
-
-	end_task(with_filter);
-	do {
-		baseline->programs = count_programs();
-	} while (baseline->programs >= with && !usleep(10000) && seconds_now() < end);
-	return require("a filter is one program in " VMALLOC_FILE,
-		       baseline->programs == with - 1);
 }
 
 /* Waits until the kernel holds `expected` programs and no more. */

@@ -43,11 +43,14 @@ struct meeting {
 	atomic_uint here;
 	int lead;
 	int step;
+	int streak;
+	bool was_in_time;
 };
 
-#define MEETING_STEP_MAX	4096
+#define MEETING_STEP_MAX	(1024 * 1024)
 #define MEETING_STEP_MIN	16
-#define MEETING_LEAD_MAX	65536
+#define MEETING_LEAD_MAX	(8 * MEETING_STEP_MAX)	/* some milliseconds, emulated */
+#define MEETING_STREAK		4
 
 /* Waits for the other side without sleeping: waking up would take longer than what is raced for. */
 static inline void meet(struct meeting *meeting, u32 round, bool is_first)
@@ -62,14 +65,20 @@ static inline void meet(struct meeting *meeting, u32 round, bool is_first)
 		atomic_load(&meeting->here);
 }
 
-/* After a round: the first action was in time, or too late. */
+/*
+ * After a round: the first action was in time, or too late. Where the order changes, steps become
+ * smaller; where it stays for long, larger, since a busy host can slow down one of two CPUs.
+ */
 static inline void move_meeting(struct meeting *meeting, bool in_time)
 {
-	static bool last;
+	bool turned = in_time != meeting->was_in_time;
 
-	if (in_time != last && meeting->step > MEETING_STEP_MIN)
+	meeting->was_in_time = in_time;
+	meeting->streak = turned ? 0 : meeting->streak + 1;
+	if (turned && meeting->step > MEETING_STEP_MIN)
 		meeting->step /= 2;
-	last = in_time;
+	if (meeting->streak >= MEETING_STREAK && meeting->step < MEETING_STEP_MAX)
+		meeting->step *= 2;
 	meeting->lead += in_time ? meeting->step : -meeting->step;
 	if (meeting->lead > MEETING_LEAD_MAX)
 		meeting->lead = MEETING_LEAD_MAX;
