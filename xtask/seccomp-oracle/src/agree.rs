@@ -18,7 +18,7 @@ pub struct Agreement {
     pub refused: usize,
     /// Chains that differ, and how.
     pub different: Vec<(u32, String)>,
-    /// Chains that only one of the two answered.
+    /// Chains that not both answered.
     pub alone: Vec<u32>,
     /// What is wrong with an answer as a whole.
     pub damage: Vec<String>,
@@ -49,8 +49,12 @@ pub fn agree(first: &[u8], second: &[u8], exempt: &[u32]) -> Agreement {
     let (first, second) = (decode(first), decode(second));
     let mut agreement = Agreement::default();
     agreement.damage.extend([first.damage, second.damage].iter().flatten().map(ToString::to_string));
-    let mut others: HashMap<u32, &Record<'_>> =
-        second.records.iter().map(|record| (record.id, record)).collect();
+    let mut others: HashMap<u32, &Record<'_>> = HashMap::new();
+    for record in &second.records {
+        if others.insert(record.id, record).is_some() {
+            agreement.damage.push(format!("two answers to chain {}", record.id));
+        }
+    }
     for record in &first.records {
         match others.remove(&record.id) {
             Some(other) => compare(&mut agreement, record, other, exempt),
@@ -69,9 +73,17 @@ fn compare(agreement: &mut Agreement, first: &Record<'_>, second: &Record<'_>, e
         agreement.different.push((first.id, what));
         return;
     }
-    if first.status != Status::Dumped {
-        agreement.refused += 1;
-        return;
+    match first.status {
+        Status::Dumped => {}
+        Status::Refused { .. } => {
+            agreement.refused += 1;
+            return;
+        }
+        // That both guest programs failed in one way says nothing of the kernels.
+        Status::Unreadable(_) | Status::ProgramError(_) => {
+            agreement.alone.push(first.id);
+            return;
+        }
     }
     let empty = Vec::new();
     let (runs, others) = match (&first.dump, &second.dump) {
@@ -154,6 +166,13 @@ mod tests {
         assert!(agreement.different.iter().all(|(_, what)| what == "x86_64 335: FILTER and ALLOW"));
         assert!(!agreement.different.is_empty());
         assert!(agree(&answers.0, &answers.1, &[335]).is_whole());
+    }
+
+    #[test]
+    fn guest_programs_that_fail_alike_do_not_agree() {
+        let failed = Record { id: 0, status: Status::ProgramError(12), dump: Dump::Text(b"") };
+        let answers = encode(&[failed]).unwrap();
+        assert_eq!(agree(&answers, &answers, &[]).alone, [0]);
     }
 
     #[test]

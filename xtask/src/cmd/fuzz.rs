@@ -19,7 +19,7 @@ use crate::fault::Fault;
 use crate::lab::Lab;
 use crate::lab::check::{CheckKind, Oracle, RandomChains};
 use crate::plan::work::{Plan, Scope};
-use crate::record::model::{CellRecord, Outcome, Run, worst_exit_code};
+use crate::record::model::{CellRecord, CheckStatus, Outcome, Run, worst_exit_code};
 use crate::run::oracle::{CHAIN_PREFIX, read_chains};
 use crate::tell;
 use crate::tell::fuzz::{Tally, told};
@@ -45,7 +45,7 @@ pub fn run(cli: &Cli, args: &FuzzArgs) -> Result<u8> {
     let mut session = Session::open(cli)?;
     let named = session.name_ad_hoc(&args.tree, &args.series)?;
     let check = random_check(&session.lab)?;
-    let mut plan = Plan::make(&session.lab, &args.selection(named.trees, named.series, vec![check]))?;
+    let plan = Plan::make(&session.lab, &args.selection(named.trees, named.series, vec![check]))?;
     if !args.run.skip_host_check {
         host_packages(args.run.install_deps, &mut |text| {
             tell::print(&status_line(&Style::new().cyan(), "PACKAGES", None, text));
@@ -61,8 +61,8 @@ pub fn run(cli: &Cli, args: &FuzzArgs) -> Result<u8> {
         if args.seconds.is_some_and(|seconds| started.elapsed() >= Duration::from_secs(seconds)) {
             break;
         }
-        give(&mut plan, &round);
-        options.deadline = args.run.deadline.or(Some(session.lab.deadlines.guest + round.allowance()));
+        let plan = given(&plan, &round);
+        options.deadline = args.run.deadline.or(Some(guest_deadline(&session.lab, &plan, &round)));
         let (run, folder) = engine::run_plan(&session, &plan, &options, &splats, seed)?;
         tally.add(&run);
         let pairs = referee::compare(&run, folder.path())?;
@@ -167,8 +167,9 @@ fn rounds(args: &FuzzArgs, seed: u64) -> Result<Box<dyn Iterator<Item = Round>>>
     Ok(Box::new((0..end).step_by(usize::try_from(step).unwrap_or(1)).map(round)))
 }
 
-/// Gives every guest the chains of a round, and the time that they may take.
-fn give(plan: &mut Plan, round: &Round) {
+/// The plan with the chains of a round for every guest, and the time that they may take.
+fn given(plan: &Plan, round: &Round) -> Plan {
+    let mut plan = plan.clone();
     for planned in plan.guests.iter_mut().flat_map(|guest| &mut guest.checks) {
         if let CheckKind::Oracle { oracle, .. } = &mut planned.check.kind {
             *oracle = round.oracle();
@@ -176,6 +177,13 @@ fn give(plan: &mut Plan, round: &Round) {
             planned.scope = Scope::Asked;
         }
     }
+    plan
+}
+
+/// Longest that a guest may take: as the slowest of the kernels needs.
+fn guest_deadline(lab: &Lab, plan: &Plan, round: &Round) -> Duration {
+    let slower = plan.kernels.iter().map(|kernel| lab.slower(&kernel.id)).max().unwrap_or(1);
+    (lab.deadlines.guest + round.allowance()) * slower
 }
 
 /// The chains that are to be made smaller: the first ones of each cell on which kernel and model differ.
@@ -183,17 +191,19 @@ fn failing(run: &Run, round: &Round) -> Result<Vec<Failing>> {
     let mut failing = Vec::new();
     for cell in &run.cells {
         for id in differing(cell).into_iter().take(SHRUNK_MAX) {
-            let (filters, name) = (round.filters(id)?, round.name(id));
-            failing.push(Failing { cell: cell.id.clone(), filters, name });
+            // Cells mostly differ on the same chains: each keeps its own files.
+            let name = round.name(id);
+            let file = format!("{}.{name}", crate::plan::cell::slug(&cell.id));
+            let filters = round.filters(id)?;
+            failing.push(Failing { cell: cell.id.clone(), filters, name, file });
         }
     }
     Ok(failing)
 }
 
-/// Ids of the chains that have a sub-result of their own in a cell: those that are wrong, and the
-/// one at which a guest ended.
+/// Ids of the chains on which kernel and model differ in a cell.
 pub fn differing(cell: &CellRecord) -> Vec<u32> {
     let subs = cell.checks.iter().flat_map(|check| &check.subs);
-    let names = subs.filter_map(|sub| sub.path.first()?.strip_prefix(CHAIN_PREFIX)?.parse().ok());
-    names.collect()
+    let wrong = subs.filter(|sub| sub.status == CheckStatus::Fail);
+    wrong.filter_map(|sub| sub.path.first()?.strip_prefix(CHAIN_PREFIX)?.parse().ok()).collect()
 }

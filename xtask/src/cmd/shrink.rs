@@ -40,8 +40,10 @@ pub struct Failing {
     pub cell: String,
     /// Its filters, oldest first.
     pub filters: Vec<Vec<Insn>>,
-    /// What its files are called.
+    /// What it is called.
     pub name: String,
+    /// What its files are called, up to the first dot of their endings.
+    pub file: String,
 }
 
 /// Makes the chain smaller in guests of its cell, saves it in `folder`, and says all about it.
@@ -56,7 +58,7 @@ pub fn shrink_and_save(
     folder: &Path,
     failing: &Failing,
 ) -> Result<String> {
-    let saved = folder.join(format!("{}.chain", failing.name));
+    let saved = folder.join(format!("{}.chain", failing.file));
     save(&saved, std::slice::from_ref(&failing.filters))?;
     let guest = plan.guests.iter().position(|guest| guest.cell.to_string() == failing.cell);
     let plan = plan.only(guest.with_context(|| format!("{}: not in the plan", failing.cell))?);
@@ -76,11 +78,11 @@ pub fn shrink_and_save(
     }
     let cut_short = search.boots >= BOOTS_MAX;
     let last = search.boot(std::slice::from_ref(&smallest))?;
-    let small = folder.join(format!("{}.small.chain", failing.name));
+    let small = folder.join(format!("{}.small.chain", failing.file));
     save(&small, std::slice::from_ref(&smallest))?;
     let mut text = describe(failing, &smallest, &last, search.boots, cut_short);
     text.push_str(&real_calls(&context, &host, splats, &plan, &small)?);
-    fs::write(folder.join(format!("{}.txt", failing.name)), &text)?;
+    fs::write(folder.join(format!("{}.txt", failing.file)), &text)?;
     let _ = writeln!(text, "  saved:   {}", small.display());
     let _ = writeln!(
         text,

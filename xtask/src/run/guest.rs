@@ -80,14 +80,14 @@ impl Prepared {
 impl Ready {
     /// What models need to know of the kernel.
     fn subject(&self) -> Subject<'_> {
-        let has_compat = !self.kernel.lacks("IA32_EMULATION");
+        let (has_compat, has_ia32) = (!self.kernel.lacks("COMPAT"), !self.kernel.lacks("IA32_EMULATION"));
         // The symbol's name in older trees, and in newer ones.
         let symbols = self.kernel.symbols.as_ref();
         let x32 = match symbols {
             Some(symbols) if symbols.is_set("X86_X32") || symbols.is_set("X86_X32_ABI") => X32::Enabled,
             _ => X32::Disabled,
         };
-        Subject { facts: &self.facts, arch: self.arch, has_compat, x32, abi: self.work.abi }
+        Subject { facts: &self.facts, arch: self.arch, has_compat, has_ia32, x32, abi: self.work.abi }
     }
 
     /// The checks that are sent to the guest, and their programs.

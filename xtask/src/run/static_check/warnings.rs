@@ -54,8 +54,8 @@ mod tests {
     #[test]
     fn a_warning_is_the_same_in_two_folders_and_on_another_line() {
         let before = "/base/include/x.h:3:5: warning: 'struct y' declared inside parameter list [-Wx]\n";
-        let now = "/work/include/x.h:9:5: warning: 'struct y' declared inside parameter list [-Wx]\n\
-                   /work/include/x.h:9:5: warning: 'struct z' declared inside parameter list [-Wx]\n";
+        let now = "/src/include/x.h:9:5: warning: 'struct y' declared inside parameter list [-Wx]\n\
+                   /src/include/x.h:9:5: warning: 'struct z' declared inside parameter list [-Wx]\n";
         let set = |said: &str| warnings(&read(said).unwrap(), &[Path::new("/base"), Path::new("/work")]);
         assert_eq!(new_ones(&set(before), &set(now)), [] as [String; 0]);
         assert_eq!(
