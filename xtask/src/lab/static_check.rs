@@ -50,6 +50,11 @@ pub enum Method {
         /// Architectures where it must not be.
         #[serde(default)]
         never: Vec<String>,
+        /// Its value where nothing sets it, although all of `with` is set.
+        default: Option<String>,
+        /// Symbols without which it must not be reachable.
+        #[serde(default)]
+        needs: Vec<String>,
     },
     /// Compiles a file that includes nothing but one header.
     Header {

@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 use regex::Regex;
 
-use super::{Found, Subject, numbered, sub};
+use super::{Found, Subject, kconfig_option, numbered, sub};
 use crate::fault::Fault;
 use crate::lab::fragment::Symbols;
 use crate::record::model::SubRecord;
@@ -51,6 +51,28 @@ pub(super) struct Question<'a> {
     pub(super) on: &'a [String],
     /// Where it must not.
     pub(super) never: &'a [String],
+    /// Its value where nothing sets it.
+    pub(super) default: Option<&'a str>,
+    /// Symbols without which it must not be reachable.
+    pub(super) needs: &'a [String],
+}
+
+impl Question<'_> {
+    /// All of `with`, set.
+    pub(super) fn neighbours(&self) -> String {
+        self.with.iter().map(|name| format!("CONFIG_{name}=y\n")).collect()
+    }
+
+    /// All of `with` and the symbol, set.
+    pub(super) fn wanted(&self) -> String {
+        format!("{}CONFIG_{}=y\n", self.neighbours(), self.symbol)
+    }
+}
+
+/// What came of one architecture.
+struct Answer {
+    record: SubRecord,
+    is_reachable: bool,
 }
 
 /// A digest of the tree's entries that decide a configuration, and of the headers of a name.
@@ -95,7 +117,7 @@ pub(super) fn look(subject: &Subject<'_>, question: &Question<'_>, deadline: Dur
     }
     let next = AtomicUsize::new(0);
     let answers = std::thread::scope(|scope| {
-        let worker = || -> Result<Vec<(usize, SubRecord)>> {
+        let worker = || -> Result<Vec<(usize, Answer)>> {
             let mut own = Vec::new();
             loop {
                 let at = next.fetch_add(1, Ordering::SeqCst);
@@ -109,14 +131,22 @@ pub(super) fn look(subject: &Subject<'_>, question: &Question<'_>, deadline: Dur
         });
         joined.collect::<Result<Vec<_>>>()
     })?;
-    let mut answers: Vec<(usize, SubRecord)> = answers.into_iter().flatten().collect();
+    let mut answers: Vec<(usize, Answer)> = answers.into_iter().flatten().collect();
     answers.sort_by_key(|(at, _)| *at);
-    subs.extend(answers.into_iter().map(|(_, record)| record));
+    // What the option says of itself is the same everywhere: one architecture that has it is enough.
+    let one = question.on.iter().find_map(|name| all.iter().position(|(arch, _)| arch == name));
+    let is_with = |at: &usize| answers.iter().any(|(of, answer)| of == at && answer.is_reachable);
+    let one = one.filter(is_with).or_else(|| (0..all.len()).find(|at| is_with(at)));
+    let asked = one.and_then(|at| all.get(at));
+    subs.extend(answers.into_iter().map(|(_, answer)| answer.record));
+    if let Some((arch, folder)) = asked {
+        subs.extend(kconfig_option::look(&tree, question, arch, folder)?);
+    }
     Ok(Found::Subs(numbered(subs)))
 }
 
 /// The Kconfig files of a tree, and its `conf`.
-struct Kconfig {
+pub(super) struct Kconfig {
     top: PathBuf,
     deadline: Duration,
 }
@@ -213,13 +243,13 @@ impl Kconfig {
         Ok(all)
     }
 
-    fn ask(&self, question: &Question<'_>, arch: &str, folder: &str) -> Result<SubRecord> {
-        let mut wanted: Vec<String> = question.with.iter().map(|name| format!("CONFIG_{name}=y\n")).collect();
-        wanted.push(format!("CONFIG_{}=y\n", question.symbol));
+    fn ask(&self, question: &Question<'_>, arch: &str, folder: &str) -> Result<Answer> {
+        let wanted = question.wanted();
         let is_reachable = self.conf(arch, folder, "allyesconfig", "")?.is_set(question.symbol)
-            || self.conf(arch, folder, "allnoconfig", &wanted.concat())?.is_set(question.symbol);
+            || self.conf(arch, folder, "allnoconfig", &wanted)?.is_set(question.symbol);
         let header = self.header(folder, question.header);
-        Ok(judge(question, arch, folder, is_reachable, header.as_deref()))
+        let record = judge(question, arch, folder, is_reachable, header.as_deref());
+        Ok(Answer { record, is_reachable })
     }
 
     fn header(&self, folder: &str, header: &str) -> Option<String> {
@@ -229,7 +259,7 @@ impl Kconfig {
     }
 
     /// Runs `conf`, and gives the final config.
-    fn conf(&self, arch: &str, folder: &str, mode: &str, wanted: &str) -> Result<Symbols> {
+    pub(super) fn conf(&self, arch: &str, folder: &str, mode: &str, wanted: &str) -> Result<Symbols> {
         let place = self.top.join(format!("conf-{arch}-{mode}"));
         fs::create_dir_all(&place)?;
         let (dot_config, set) = (place.join(".config"), place.join("wanted"));
@@ -309,6 +339,8 @@ mod tests {
             defines: "ARCH_NATIVE",
             on: &on,
             never: &never,
+            default: None,
+            needs: &[],
         };
         let with = Some("#ifdef X\n# define ARCH_NATIVE 1\n#endif\n");
         let near = Some("#define ARCH_NATIVE_NR 1\n/* define ARCH_NATIVE */\n");

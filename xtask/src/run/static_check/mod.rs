@@ -14,6 +14,7 @@ mod function;
 mod header;
 mod host_program;
 mod kconfig;
+mod kconfig_option;
 mod machine_code;
 mod masked_index;
 mod warnings;
@@ -155,8 +156,9 @@ pub fn check(subject: &Subject<'_>, check: &Check) -> Result<StaticResult> {
 fn look(subject: &Subject<'_>, method: &Method, deadline: Duration) -> Result<Found> {
     match method {
         Method::Disassembly { function, follow, rule } => disassembly::look(subject, function, follow, rule),
-        Method::Kconfig { symbol, with, header, defines, on, never } => {
-            let question = kconfig::Question { symbol, with, header, defines, on, never };
+        Method::Kconfig { symbol, with, header, defines, on, never, default, needs } => {
+            let default = default.as_deref();
+            let question = kconfig::Question { symbol, with, header, defines, on, never, default, needs };
             kconfig::look(subject, &question, deadline)
         }
         Method::Header { header, like, cross, define } => {
