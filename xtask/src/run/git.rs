@@ -148,12 +148,41 @@ impl Git {
         Ok(printed.text().trim().to_owned())
     }
 
-    /// The contents of a file of a tree, if it is there.
+    /// The contents of a file of a tree, if it is there. A tree that is unknown, or an object that is
+    /// damaged, is no absence.
     ///
     /// # Errors
-    /// If git cannot be started.
+    /// With git's words if it fails.
     pub fn file(&self, tree: &str, path: &str) -> Result<Option<String>> {
-        let captured = self.try_with(&["cat-file", "blob", &format!("{tree}:{path}")], None, None, b"")?;
-        Ok(captured.exit.is_success().then(|| captured.text()))
+        let listed = self.run(&["ls-tree", tree, "--", path])?.text();
+        // `MODE blob ID<tab>PATH`; nothing where there is no such path.
+        let entry = listed.lines().next().and_then(|line| line.split('\t').next()).unwrap_or_default();
+        let Some((_, id)) = entry.split_once(" blob ") else { return Ok(None) };
+        Ok(Some(self.run(&["cat-file", "blob", id])?.text()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_absent_only_where_the_tree_is_known_and_lacks_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = Git::open(folder.path().join("r.git")).unwrap();
+        let blob = git.run_with(&["hash-object", "-w", "--stdin"], None, None, b"text\n").unwrap().text();
+        let entry = format!("100644 blob {}\tname\n", blob.trim());
+        let inner = git.run_with(&["mktree"], None, None, entry.as_bytes()).unwrap().text();
+        let entry = format!("040000 tree {}\tfolder\n", inner.trim());
+        let tree = git.run_with(&["mktree"], None, None, entry.as_bytes()).unwrap().text();
+        let tree = tree.trim();
+        assert_eq!(git.file(tree, "folder/name").unwrap().as_deref(), Some("text\n"));
+        assert_eq!(git.file(tree, "folder").unwrap(), None);
+        assert_eq!(git.file(tree, "folder/other").unwrap(), None);
+        assert_eq!(git.file(tree, "other/name").unwrap(), None);
+        git.file(&"0123".repeat(10), "folder/name").unwrap_err();
+        let object = folder.path().join("r.git/objects").join(&blob[..2]).join(blob[2..].trim());
+        fs::remove_file(object).unwrap();
+        git.file(tree, "folder/name").unwrap_err();
     }
 }

@@ -12,9 +12,11 @@ use super::build::{Baseline, Made, Objects, arch_folder, last, source_of};
 use super::cross::Tools;
 use super::warnings::{Warning, new_ones, warnings};
 use super::{Found, Subject, cross, numbered, sub};
+use crate::fault::Fault;
 use crate::lab::fragment::Symbols;
 use crate::lab::static_check::Changed;
 use crate::record::model::SubRecord;
+use crate::sys::process::{Exit, tail};
 
 /// Most lines of a reason.
 const REASON_LINES_MAX: usize = 12;
@@ -116,8 +118,12 @@ fn mentioning(subject: &Subject<'_>, pattern: &str, folders: &[String]) -> Resul
     let tree = &subject.source.tree;
     let mut words = vec!["grep", "--files-with-matches", "--extended-regexp", "-e", pattern, tree, "--"];
     words.extend(folders.iter().map(String::as_str));
-    // git ends with 1 where nothing is found.
     let listed = git.try_with(&words, None, None, b"")?;
+    // git ends with 1 where nothing is found; any other end says nothing of the tree.
+    if !matches!(listed.exit, Exit::Code(0 | 1)) {
+        let said = tail(&listed.stderr, 600);
+        return Err(Fault::infra(format!("git grep `{pattern}`: {}\n{said}", listed.exit)).into());
+    }
     let prefix = format!("{tree}:");
     let listed = listed.text();
     let files = listed.lines().filter_map(|line| line.strip_prefix(&prefix));
