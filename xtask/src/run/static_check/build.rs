@@ -247,6 +247,19 @@ pub(super) struct Baseline {
     changed: Vec<String>,
 }
 
+/// The C files that a source changes, beside those that it adds.
+///
+/// # Errors
+/// With git's words if it fails.
+pub(super) fn changed(subject: &Subject<'_>) -> Result<Vec<String>> {
+    let imported = &subject.source.imported;
+    let words = ["diff-tree", "-r", "--name-only", "--no-renames", "--diff-filter=a"];
+    let listed = imported.git.run(&[&words[..], &[&imported.tree, &subject.source.tree]].concat())?;
+    let listed = listed.text();
+    let names = listed.lines().filter(|path| path.ends_with(".c") || path.ends_with(".h"));
+    Ok(names.map(str::to_owned).collect())
+}
+
 impl Baseline {
     /// Writes the files below some folders that differ between the base tree and the source.
     ///
@@ -255,26 +268,18 @@ impl Baseline {
     pub(super) fn write(subject: &Subject<'_>) -> Result<Self> {
         let folder = subject.context.cache.temporary()?;
         let imported = &subject.source.imported;
-        let listed = imported.git.run(&[
-            "diff-tree",
-            "-r",
-            "--name-only",
-            "--no-renames",
-            &imported.tree,
-            &subject.source.tree,
-        ])?;
-        let mut changed = Vec::new();
-        for path in listed.text().lines().filter(|path| path.ends_with(".c") || path.ends_with(".h")) {
-            if let Some(text) = imported.git.file(&imported.tree, path)? {
-                let to = folder.path().join(path);
+        let mut written = Vec::new();
+        for path in changed(subject)? {
+            if let Some(text) = imported.git.file(&imported.tree, &path)? {
+                let to = folder.path().join(&path);
                 if let Some(parent) = to.parent() {
                     fs::create_dir_all(parent)?;
                 }
                 fs::write(to, text)?;
-                changed.push(path.to_owned());
+                written.push(path);
             }
         }
-        Ok(Self { folder, changed })
+        Ok(Self { folder, changed: written })
     }
 
     /// Whether the series changes no C at all.

@@ -206,6 +206,7 @@ fn inner_key(subject: &Subject<'_>, applies: &[FilePattern], method: &Method) ->
             let key = key
                 .part("base", base_entries(subject, &["include", "arch"])?)
                 .part("kconfig", kconfig)
+                .part("is patched", is_patched(subject)?)
                 .part("neighbours", neighbours(subject, like)?);
             if cross.is_none() { key.part("config", config_text(subject)) } else { key }
         }
@@ -222,10 +223,16 @@ fn inner_key(subject: &Subject<'_>, applies: &[FilePattern], method: &Method) ->
             }
             key.part("base", base_entries(subject, &base)?)
                 .part("sources", subject.entries(&own)?)
+                .part("is patched", is_patched(subject)?)
                 .part("kconfig", kconfig)
         }
     };
     Ok(Some(key.part("parts", subject.entries(&paths)?).finish()))
+}
+
+/// Whether there is anything to compare with: it decides which warnings count.
+fn is_patched(subject: &Subject<'_>) -> Result<&'static str> {
+    Ok(if build::changed(subject)?.is_empty() { "no" } else { "yes" })
 }
 
 /// The kernel's config; nothing where it was given without one.
