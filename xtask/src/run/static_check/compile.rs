@@ -132,10 +132,10 @@ fn mentioning(subject: &Subject<'_>, pattern: &str, folders: &[String]) -> Resul
 
 /// Whether make says that the config has no use for an object. Any other failure is one.
 fn is_left_out(said: &str, target: &str) -> bool {
-    said.lines().any(|line| {
-        line.contains("No rule to make target") && line.contains(&format!("'{target}'"))
-            || line.contains(&format!("'{target}'")) && line.contains("Nothing to be done")
-    })
+    // make that misses what the object is made from says `…, needed by '…'.`, and that is a failure.
+    let no_rule = format!("No rule to make target '{target}'.");
+    let nothing = format!("Nothing to be done for '{target}'.");
+    said.lines().any(|line| line.contains(&no_rule) || line.contains(&nothing))
 }
 
 /// Judges objects: all there, and no warning that the baseline does not give.
@@ -193,5 +193,11 @@ mod tests {
         assert!(is_left_out(said, "security/apparmor/domain.o"));
         assert!(!is_left_out(said, "kernel/seccomp.o"));
         assert!(!is_left_out(said, "apparmor/domain.o"));
+        let said = "make[2]: *** No rule to make target 'include/x.h', needed by 'kernel/seccomp.o'.  Stop.\n\
+                    make[2]: *** No rule to make target 'kernel/a.o', needed by 'kernel/built-in.a'.\n\
+                    make[3]: Nothing to be done for 'mm/b.o'.\n";
+        assert!(!is_left_out(said, "kernel/seccomp.o"));
+        assert!(!is_left_out(said, "kernel/a.o"));
+        assert!(is_left_out(said, "mm/b.o"));
     }
 }
