@@ -161,9 +161,12 @@ impl<'a> Objects<'a> {
     /// Trouble of the lab's.
     pub(super) fn objects(&self, objects: &[&str], words: &[&str]) -> Result<Made> {
         for object in objects {
-            match fs::remove_file(self.folder.path.join(object)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
+            // The command goes with the object: that of an earlier tree says nothing of this one.
+            for old in [self.folder.path.join(object), self.command_of(object)] {
+                match fs::remove_file(old) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                    _ => {}
+                }
             }
         }
         self.make(&[&["--keep-going"], words, objects].concat())
@@ -174,13 +177,18 @@ impl<'a> Objects<'a> {
         self.folder.path.join(object).is_file()
     }
 
+    /// Where make keeps the command that made an object.
+    fn command_of(&self, object: &str) -> PathBuf {
+        let (folder, name) = object.rsplit_once('/').unwrap_or(("", object));
+        self.folder.path.join(folder).join(format!(".{name}.cmd"))
+    }
+
     /// How an object was compiled.
     ///
     /// # Errors
     /// If make kept no command, or one that is not understood.
     pub(super) fn recorded(&self, object: &str) -> Result<Recorded> {
-        let (folder, name) = object.rsplit_once('/').unwrap_or(("", object));
-        let path = self.folder.path.join(folder).join(format!(".{name}.cmd"));
+        let path = self.command_of(object);
         let text = fs::read_to_string(&path)?;
         Recorded::parse(&text).with_context(|| format!("reading {}", path.display()))
     }

@@ -49,14 +49,11 @@ pub(super) fn look(
     compile::configure(subject, &objects, tools.as_ref())?;
     let name = format!("<{header}> on {arch}");
     let made = objects.objects(&[like], &["W=1"])?;
-    let Ok(how) = objects.recorded(like) else {
-        return Ok(Found::Subs(vec![sub(
-            1,
-            &name,
-            false,
-            format!("{like} does not compile: {}", last(&made.said, 8)),
-        )]));
-    };
+    if !objects.has(like) {
+        let reason = format!("{like} does not compile: {}", last(&made.said, 8));
+        return Ok(Found::Subs(vec![sub(1, &name, false, reason)]));
+    }
+    let how = objects.recorded(like)?;
     let scratch = subject.context.cache.temporary()?;
     let file = scratch.path().join("only_this_header.c");
     fs::write(&file, text)?;
