@@ -31,11 +31,10 @@ pub(super) fn look(subject: &Subject<'_>, role: &str, parts: &[String], rule: &R
         return Ok(Found::Absent(format!("the kernel has no function {name}")));
     }
     let parts: Vec<&str> = parts.iter().filter_map(|role| subject.function(role)).collect();
+    let followed: Vec<&str> = parts.iter().copied().chain(BIT_TESTS).collect();
+    let tests = bit_tests(&image, starts.clone(), &followed)?;
     let record = match rule {
-        Rule::MaskedIndex => {
-            let followed: Vec<&str> = parts.iter().copied().chain(BIT_TESTS).collect();
-            judge_masks(name, &bit_tests(&image, starts, &followed)?)
-        }
+        Rule::MaskedIndex => judge_masks(name, &tests),
         Rule::Comparisons { constants, count, with } => {
             let wanted = match with {
                 Some(with) if !subject.kernel.lacks(&with.symbol) => with.count,
@@ -46,7 +45,7 @@ pub(super) fn look(subject: &Subject<'_>, role: &str, parts: &[String], rule: &R
             for address in addresses {
                 found.extend(comparisons::find(&image.function(address)?, constants));
             }
-            judge_comparisons(name, &found, wanted)
+            judge_comparisons(name, &found, wanted, tests.len())
         }
     };
     Ok(Found::Subs(vec![record]))
@@ -84,11 +83,17 @@ fn judge_masks(name: &str, tests: &[BitTest]) -> crate::record::model::SubRecord
     sub(1, "masked-index", !tests.is_empty() && bare.is_empty(), reason)
 }
 
+/// Where no comparison is right, a bit test says that the lookup is in what was looked at.
 fn judge_comparisons(
     name: &str,
     found: &[comparisons::Comparison],
     wanted: usize,
+    bit_tests: usize,
 ) -> crate::record::model::SubRecord {
+    if wanted == 0 && bit_tests == 0 {
+        let reason = format!("the lookup is not in {name}: no bit test with a variable index");
+        return sub(1, "comparisons", false, reason);
+    }
     let places: Vec<String> = found
         .iter()
         .map(|one| format!("{:#x} in {} at {:#x}", one.constant, one.function, one.address))
@@ -109,7 +114,8 @@ mod tests {
         assert_eq!(judge_masks("f", &[]).status, CheckStatus::Fail);
         assert_eq!(judge_masks("f", &[test(true), test(false)]).status, CheckStatus::Fail);
         assert_eq!(judge_masks("f", &[test(true)]).status, CheckStatus::Pass);
-        assert_eq!(judge_comparisons("f", &[], 2).status, CheckStatus::Fail);
-        assert_eq!(judge_comparisons("f", &[], 0).status, CheckStatus::Pass);
+        assert_eq!(judge_comparisons("f", &[], 2, 1).status, CheckStatus::Fail);
+        assert_eq!(judge_comparisons("f", &[], 0, 1).status, CheckStatus::Pass);
+        assert_eq!(judge_comparisons("f", &[], 0, 0).status, CheckStatus::Fail);
     }
 }
