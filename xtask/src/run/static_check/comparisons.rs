@@ -27,7 +27,8 @@ pub(super) fn find(function: &Function, constants: &[u32]) -> Vec<Comparison> {
     let mut found = Vec::new();
     for instruction in &function.code {
         let immediate = immediate(instruction).filter(|value| constants.contains(value));
-        let compares = matches!(instruction.mnemonic(), Mnemonic::Cmp | Mnemonic::Sub | Mnemonic::Xor);
+        let compares = matches!(instruction.mnemonic(), Mnemonic::Cmp | Mnemonic::Sub | Mnemonic::Xor)
+            && !is_with_itself(instruction);
         let registers = (0..instruction.op_count())
             .filter(|number| instruction.op_kind(*number) == OpKind::Register)
             .map(|number| instruction.op_register(number).full_register());
@@ -48,6 +49,13 @@ pub(super) fn find(function: &Function, constants: &[u32]) -> Vec<Comparison> {
         }
     }
     found
+}
+
+/// A register with itself: that clears it, whatever it held.
+fn is_with_itself(instruction: &Instruction) -> bool {
+    instruction.op0_kind() == OpKind::Register
+        && instruction.op1_kind() == OpKind::Register
+        && instruction.op0_register() == instruction.op1_register()
 }
 
 /// The low 32 bits of an immediate operand.
@@ -92,6 +100,11 @@ mod tests {
         assert_eq!(find(&compared, &[X86_64]).len(), 3);
         assert_eq!(find(&compared, &[0x4000_0003]), []);
         // mov edx, X; xor edx, edx (the constant is gone); cmp esi, edx
+        let gone = function(64, &[&[0xba, 0x3e, 0x00, 0x00, 0xc0], &[0x31, 0xd2], &[0x39, 0xd6]]);
+        assert_eq!(find(&gone, &[X86_64]), []);
+        // The same with sub edx, edx, and with mov edx, ecx
+        let gone = function(64, &[&[0xba, 0x3e, 0x00, 0x00, 0xc0], &[0x29, 0xd2], &[0x39, 0xd6]]);
+        assert_eq!(find(&gone, &[X86_64]), []);
         let gone = function(64, &[&[0xba, 0x3e, 0x00, 0x00, 0xc0], &[0x89, 0xca], &[0x39, 0xd6]]);
         assert_eq!(find(&gone, &[X86_64]), []);
     }
