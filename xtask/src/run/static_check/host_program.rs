@@ -94,10 +94,21 @@ fn not_compiled(compiled: &Captured, name: &str, program: &str) -> Result<Option
     }
 }
 
-/// A program that did not end well passes nothing, whatever it printed.
+/// How our program ends where the host does not give it what it needs.
+const TROUBLE: i32 = 3;
+
+/// A program that did not end well passes nothing, whatever it printed. The function runs in its
+/// children, each with a limit of its own: what ends the program itself, or keeps it from its end, is
+/// the host's trouble.
 fn judge(ran: &Captured, report: &KtapReport) -> Result<Vec<SubRecord>> {
-    if ran.exit == Exit::Interrupted {
-        return Err(Fault::interrupted().into());
+    match ran.exit {
+        Exit::Interrupted => return Err(Fault::interrupted().into()),
+        Exit::Code(code) if code != TROUBLE => {}
+        exit => {
+            let said = tail(&ran.stderr, 800);
+            let fault = Fault::infra(format!("a program of the function, on the host: {exit}\n{said}"));
+            return Err(fault.help("is the machine short of time or memory? run it again").into());
+        }
     }
     let mut subs: Vec<SubRecord> = Vec::new();
     for result in &report.results {
@@ -130,6 +141,17 @@ mod tests {
         let mut parser = KtapParser::new(KtapLimits::default());
         parser.push(stdout.as_bytes());
         judge(&ran, &parser.finish()).unwrap().iter().map(|sub| sub.status).collect()
+    }
+
+    #[test]
+    fn a_program_that_the_host_ended_is_no_verdict() {
+        for exit in [Exit::Deadline, Exit::Signal(9), Exit::Interrupted, Exit::Code(TROUBLE)] {
+            let ran =
+                Captured { exit, stdout: b"TAP version 13\n1..1\nok 1 a\n".into(), stderr: String::new() };
+            let mut parser = KtapParser::new(KtapLimits::default());
+            parser.push(&ran.stdout);
+            judge(&ran, &parser.finish()).unwrap_err();
+        }
     }
 
     #[test]
