@@ -248,7 +248,7 @@ pub const ARCHIVES: &str = "archives";
 /// The file of an unpacked package that holds its version.
 const VERSION: &str = "version";
 
-/// The version of a package that [`unpacked`] unpacked.
+/// The version of a package that [`unpacked`] unpacked; those of [`unpacked_together`] with names.
 ///
 /// # Errors
 /// An infra fault for one that was unpacked before versions were written down.
@@ -305,9 +305,13 @@ pub fn unpacked_together(
         return Ok(target);
     }
     let made = context.cache.temporary()?;
-    for package in Apt::new(context, &suite, architecture)?.fetch_all(packages)? {
+    let mut versions = String::new();
+    let fetched = Apt::new(context, &suite, architecture)?.fetch_all(packages)?;
+    for (name, package) in packages.iter().zip(fetched) {
         unpack(context, &package.file, made.path())?;
+        versions.push_str(&format!("{name} {}\n", package.version));
     }
+    fs::write(made.path().join(VERSION), versions)?;
     fs::rename(made.path(), &target)?;
     Ok(target)
 }

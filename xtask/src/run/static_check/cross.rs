@@ -31,6 +31,14 @@ impl Tools<'_> {
         vec![("PATH", path), ("LD_LIBRARY_PATH", libraries)]
     }
 
+    /// The versions of its packages, one a line.
+    ///
+    /// # Errors
+    /// If the folder is damaged.
+    pub(super) fn versions(&self) -> Result<String> {
+        apt::unpacked_version(&self.folder)
+    }
+
     /// What make is told.
     pub(super) fn make_words(&self) -> Vec<String> {
         vec![format!("ARCH={}", self.declared.arch), format!("CROSS_COMPILE={}", self.declared.prefix)]
@@ -44,7 +52,7 @@ impl Tools<'_> {
 pub(super) fn tools<'a>(context: &'a Context<'_>, name: &str) -> Result<Tools<'a>> {
     let declared = context.lab.cross.get(name).with_context(|| format!("no cross toolchain `{name}`"))?;
     let packages = &declared.packages;
-    let digest = KeyBuilder::new("cross").parts("package", packages).finish();
+    let digest = KeyBuilder::new("cross, with versions").parts("package", packages).finish();
     let name = format!("cross-{name}-{}", digest.short());
     let folder = apt::unpacked_together(context, &name, packages, "amd64")
         .with_context(|| format!("fetching the cross compiler {}gcc", declared.prefix))?;

@@ -75,10 +75,23 @@ struct Answer {
     is_reachable: bool,
 }
 
+/// Whether a file of an architecture is handed to `conf`, which may run it or let make read it.
+fn is_used_by_conf(path: &str) -> bool {
+    let mut parts = path.splitn(4, '/');
+    let (Some("arch"), Some(_), Some(part)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    match parts.next() {
+        Some(_) => matches!(part, "tools" | "scripts"),
+        None => part.starts_with("Makefile"),
+    }
+}
+
 /// A digest of the tree's entries that decide a configuration, and of the headers of a name.
 pub(super) fn inputs(subject: &Subject<'_>, header: Option<&str>) -> Result<String> {
     let key = crate::plan::key::KeyBuilder::new("kconfig inputs")
-        .part("tree", &subject.source.kernel_tree)
+        .part("sources", super::sources::digest())
+        .part("tree", &subject.source.tree)
         .part("header", header.unwrap_or_default())
         .finish();
     let cache = &subject.context.cache;
@@ -90,6 +103,7 @@ pub(super) fn inputs(subject: &Subject<'_>, header: Option<&str>) -> Result<Stri
         let path = line.split('\t').nth(1).unwrap_or("");
         let name = path.rsplit('/').next().unwrap_or(path);
         name.starts_with("Kconfig")
+            || is_used_by_conf(path)
             || path.starts_with("scripts/")
             || path == "Makefile"
             || header.is_some_and(|header| path.ends_with(header))
@@ -328,6 +342,22 @@ fn judge(
 mod tests {
     use super::*;
     use crate::record::model::CheckStatus;
+
+    #[test]
+    fn what_an_architecture_hands_to_conf_is_among_its_inputs() {
+        for (path, is_used) in [
+            ("arch/x86/Makefile", true),
+            ("arch/x86/Makefile.um", true),
+            ("arch/x86/tools/relocs.c", true),
+            ("arch/s390/tools/a/b.c", true),
+            ("arch/arm/scripts/x.sh", true),
+            ("arch/x86/kernel/Makefile", false),
+            ("arch/x86/tools", false),
+            ("tools/Makefile", false),
+        ] {
+            assert_eq!(is_used_by_conf(path), is_used, "{path}");
+        }
+    }
 
     #[test]
     fn the_option_implies_the_macro_and_not_the_other_way_round() {

@@ -17,6 +17,7 @@ mod kconfig;
 mod kconfig_option;
 mod machine_code;
 mod masked_index;
+mod sources;
 mod warnings;
 
 use std::collections::BTreeMap;
@@ -38,9 +39,6 @@ use crate::run::event::{Cached, Step};
 use crate::run::guest::millis;
 use crate::run::kernel::Kernel;
 use crate::run::source::Source;
-
-/// A change of how results are found must not find old ones.
-const VERSION: &str = "1";
 
 /// What is looked at.
 pub struct Subject<'a> {
@@ -180,7 +178,7 @@ fn look(subject: &Subject<'_>, method: &Method, deadline: Duration) -> Result<Fo
 /// Everything that decides the result, found without asking git.
 fn outer_key(subject: &Subject<'_>, applies: &[FilePattern], method: &Method) -> Result<Key> {
     let mut key = base_key("static check", subject, applies, method)?
-        .part("tree", &subject.source.kernel_tree)
+        .part("tree", &subject.source.tree)
         .part("base", &subject.source.imported.tree);
     if method.needs_kernel() {
         key = key.part("kernel", subject.kernel.key.as_str()).part("config", config_text(subject));
@@ -264,13 +262,14 @@ fn base_key(
 ) -> Result<KeyBuilder> {
     let lab = subject.context.lab;
     let mut key = KeyBuilder::new(kind)
-        .part("version", VERSION)
+        .part("sources", sources::digest())
         .part("applies", serde_json::to_vec(applies)?)
         .part("method", serde_json::to_vec(method)?)
         .part("functions", serde_json::to_vec(&subject.functions)?)
         .part("toolchain", subject.context.toolchain.identity());
     for name in method.cross() {
         key = key.part("cross", serde_json::to_vec(&lab.cross.get(name))?);
+        key = key.part("versions", cross::tools(subject.context, name)?.versions()?);
     }
     if method.needs_kernel() {
         key = key.part("arch", subject.config.arch.make_name()).parts("make", &subject.config.make);
