@@ -7,6 +7,8 @@ mod checks;
 mod guest;
 #[path = "judge_tests/made.rs"]
 mod made;
+#[path = "judge_tests/mutants.rs"]
+mod mutants;
 
 use proptest::prelude::*;
 

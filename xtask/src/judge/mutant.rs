@@ -124,15 +124,11 @@ fn kills_in(cell: &CellRecord, healthy: &CellRecord) -> Vec<Kill> {
         Outcome::Fail | Outcome::Crashed | Outcome::TimedOut => {}
     }
     let mut kills: Vec<Kill> = Vec::new();
-    let mut cut_off = false;
     for check in &cell.checks {
         let before = healthy.checks.iter().find(|other| other.name == check.name);
         let is_as_before = before.is_some_and(|before| before.status == check.status);
-        if check.status == CheckStatus::Pass || is_as_before {
-            continue;
-        }
-        // Of the checks that a crash cut off, the first was running; the others noticed nothing.
-        if check.status == CheckStatus::NotRun && std::mem::replace(&mut cut_off, true) {
+        // A check that a crash cut off failed, since it did not end; those after it noticed nothing.
+        if matches!(check.status, CheckStatus::Pass | CheckStatus::NotRun) || is_as_before {
             continue;
         }
         kills.push(kill(&check.name, &first_of(check, before)));

@@ -117,16 +117,17 @@ fn a_finding_of_the_kernel_log_kills_and_is_not_the_reference_checks_merit() {
 }
 
 #[test]
-fn of_the_checks_that_a_crash_cut_off_the_first_noticed() {
-    use CheckStatus::{NotRun, Pass};
-    let record = judged(&facts(None), &[run_of(Outcome::Crashed, NotRun, NotRun)]);
+fn a_check_that_never_ran_noticed_nothing() {
+    use CheckStatus::{Fail, NotRun, Pass};
+    let record = judged(&facts(Some("cache")), &[run_of(Outcome::Crashed, Fail, NotRun)]);
     assert_eq!(record.kills.iter().map(|kill| kill.by.as_str()).collect::<Vec<_>>(), ["bpf"]);
-    assert!(record.by_reference);
-    let record = judged(&facts(None), &[run_of(Outcome::TimedOut, Pass, NotRun)]);
-    assert_eq!(record.kills[0].by, "cache.dump");
-    // A crash that no check shows is a crash all the same.
-    let record = judged(&facts(None), &[run_of(Outcome::Crashed, Pass, Pass)]);
-    assert_eq!((record.kills[0].by.as_str(), record.outcome), ("boot", MutantOutcome::Killed));
+    assert_eq!((record.outcome, record.by_reference), (MutantOutcome::WrongKiller, true));
+    // A crash that no check shows is a crash all the same, and no check's merit.
+    for checks in [(Pass, Pass), (Pass, NotRun), (NotRun, NotRun)] {
+        let record = judged(&facts(None), &[run_of(Outcome::Crashed, checks.0, checks.1)]);
+        assert_eq!(record.kills.iter().map(|kill| kill.by.as_str()).collect::<Vec<_>>(), ["boot"]);
+        assert_eq!((record.outcome, record.by_reference), (MutantOutcome::Killed, false));
+    }
 }
 
 #[test]
