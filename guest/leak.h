@@ -13,6 +13,10 @@
 /* Programs are freed behind a grace period and a work item. */
 #define FREEING_DEADLINE_S	20
 
+/* On a slow guest that takes some tenths of a second; with KASAN and lockdep perhaps more. */
+#define STABLE_MS		1500
+#define POLL_MS			10
+
 /* kmemleak does not blame what was allocated in the last 5 seconds. */
 #define KMEMLEAK_AGE_S	6
 
@@ -47,13 +51,33 @@ static inline bool scan_for_leaks(void)
 	return write_text(KMEMLEAK_FILE, "scan\n");
 }
 
+/*
+ * Waits until their number has not changed for a while: what others gave back before may still be
+ * on its way. False if they come and go all the time.
+ */
+static inline bool take_stable_programs(long *programs)
+{
+	time_t end = seconds_now() + FREEING_DEADLINE_S;
+	long count;
+	int still = 0;
+
+	*programs = count_programs();
+	while (*programs >= 0 && still < STABLE_MS && seconds_now() < end) {
+		usleep(POLL_MS * 1000);
+		count = count_programs();
+		still = count == *programs ? still + POLL_MS : 0;
+		*programs = count;
+	}
+	return *programs >= 0 && require("a stable number of programs", still >= STABLE_MS);
+}
+
 /* Waits until the kernel holds `expected` programs and no more. */
 static inline bool expect_programs(long expected)
 {
 	time_t end = seconds_now() + FREEING_DEADLINE_S;
 	long count = count_programs();
 
-	while (count > expected && seconds_now() < end && !usleep(10000))
+	while (count > expected && seconds_now() < end && !usleep(POLL_MS * 1000))
 		count = count_programs();
 	return expect_number("programs that are allocated", expected, count);
 }

@@ -337,7 +337,9 @@ static bool measure(void)
 	bool ok;
 	int fd;
 
-	shared->programs = count_programs();
+	/* Those of the check before are freed behind its back. */
+	if (!take_stable_programs(&shared->programs))
+		return false;
 	pid = hold_task(act_filtered_once, NULL, 0);
 	if (!pid)
 		return false;
