@@ -295,7 +295,7 @@ static const struct subtest subtests[] = {
 
 #define SUBTESTS_IA32	1
 
-int main(void)
+int main(int argc, char **argv)
 {
-	return run_scenes(subtests, ARRAY_SIZE(subtests), SUBTESTS_IA32);
+	return run_scenes(argc, argv, subtests, ARRAY_SIZE(subtests), SUBTESTS_IA32);
 }

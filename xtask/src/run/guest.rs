@@ -28,7 +28,7 @@ use crate::run::kernel::Kernel;
 use crate::run::kvm;
 use crate::run::oracle::{Question, Subject};
 use crate::run::program::Program;
-use crate::run::tree_facts::TreeFacts;
+use crate::run::tree_facts::{Ia32, TreeFacts};
 use crate::vm::frame::{Frame, FrameType};
 use crate::vm::machine::{Boot, Console, Debugger};
 use crate::vm::session::{Conversation, Job, JobCheck, Limits, converse};
@@ -90,6 +90,12 @@ impl Ready {
         Subject { facts: &self.facts, arch: self.arch, has_compat, has_ia32, x32, abi: self.work.abi }
     }
 
+    /// Whether the kernel has to run 32-bit programs; one whose config nobody knows has to.
+    fn ia32(&self) -> Ia32 {
+        let Subject { arch, has_compat, .. } = self.subject();
+        if arch == Arch::I386 || has_compat { Ia32::Runs } else { Ia32::Lacks }
+    }
+
     /// The checks that are sent to the guest, and their programs.
     fn sent(&self) -> Vec<(&PlannedCheck, &Program)> {
         let checks = self.work.checks.iter().zip(&self.prepared);
@@ -131,7 +137,7 @@ pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -
     let slower = context.lab.slower(&context.lab.kernel_of(&ready.work.cell.flavor)?);
     let put = |(check, _): &(&PlannedCheck, &Program)| question(context, ready, check);
     let questions = sent.iter().map(put).collect::<Result<Vec<_>>>()?;
-    let job = Job { nonce: nonce()?, checks: job_checks(&sent, &ready.facts, &questions, slower)? };
+    let job = Job { nonce: nonce()?, checks: job_checks(ready, &sent, &questions, slower)? };
     files.keep_command(&boot, &job)?;
     let _slot = context.slot("boot a guest", context.options.jobs)?;
     context.tell(Event::Guest { cell: cell.clone(), progress: GuestProgress::Started });
@@ -232,15 +238,16 @@ fn question(context: &Context<'_>, ready: &Ready, check: &PlannedCheck) -> Resul
 }
 
 fn job_checks(
+    ready: &Ready,
     sent: &[(&PlannedCheck, &Program)],
-    facts: &TreeFacts,
     questions: &[Option<Question>],
     slower: u32,
 ) -> Result<Vec<JobCheck>> {
     let one = |((check, program), question): (&(&PlannedCheck, &Program), &Option<Question>)| {
         let mut arguments = vec![format!("/{CHECKS_FOLDER}/{}", program.name)];
         for text in &check.check.args {
-            arguments.push(facts.argument(text).with_context(|| format!("check {}", check.check.name))?);
+            let argument = ready.facts.argument(text, ready.ia32());
+            arguments.push(argument.with_context(|| format!("check {}", check.check.name))?);
         }
         let input = question.as_ref().map(|question| question.input.clone()).unwrap_or_default();
         Ok(JobCheck { arguments, deadline: check.check.deadline * slower, input })

@@ -23,6 +23,25 @@ pub struct TreeFacts {
     pub filters_freed: Option<String>,
 }
 
+/// Whether a kernel runs 32-bit programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ia32 {
+    /// It is a 32-bit kernel, or has `CONFIG_IA32_EMULATION`.
+    Runs,
+    /// It has not.
+    Lacks,
+}
+
+impl Ia32 {
+    /// The guest programs' word for it.
+    fn word(self) -> &'static str {
+        match self {
+            Ia32::Runs => "yes",
+            Ia32::Lacks => "no",
+        }
+    }
+}
+
 impl TreeFacts {
     /// Looks into the tree.
     ///
@@ -50,19 +69,21 @@ impl TreeFacts {
         })
     }
 
-    /// An argument of a check's program, with what the tree says in place of `{filters_freed}`.
+    /// An argument of a check's program, with what the tree says in place of `{filters_freed}`, and what
+    /// the kernel can in place of `{ia32}`.
     ///
     /// # Errors
     /// If the tree does not say, or nothing is known by that name.
-    pub fn argument(&self, text: &str) -> Result<String> {
+    pub fn argument(&self, text: &str, ia32: Ia32) -> Result<String> {
         let Some((before, rest)) = text.split_once('{') else {
             return Ok(text.to_owned());
         };
         let fact = match rest.split_once('}') {
-            Some(("filters_freed", after)) => self.filters_freed.as_ref().map(|word| (word, after)),
+            Some(("filters_freed", after)) => self.filters_freed.as_deref().map(|word| (word, after)),
+            Some(("ia32", after)) => Some((ia32.word(), after)),
             _ => {
                 return Err(Fault::usage(format!("argument `{text}` of a check: unknown placeholder"))
-                    .help("in configs/lab.toml: only {filters_freed} is known")
+                    .help("in configs/lab.toml: only {filters_freed} and {ia32} are known")
                     .into());
             }
         };
@@ -112,13 +133,15 @@ mod tests {
             always_allowed: Vec::new(),
             filters_freed: Some("exit".into()),
         };
-        assert_eq!(facts.argument("-t").unwrap(), "-t");
-        assert_eq!(facts.argument("--freed={filters_freed}").unwrap(), "--freed=exit");
+        assert_eq!(facts.argument("-t", Ia32::Runs).unwrap(), "-t");
+        assert_eq!(facts.argument("--freed={filters_freed}", Ia32::Runs).unwrap(), "--freed=exit");
+        assert_eq!(facts.argument("--ia32={ia32}", Ia32::Runs).unwrap(), "--ia32=yes");
+        assert_eq!(facts.argument("--ia32={ia32}", Ia32::Lacks).unwrap(), "--ia32=no");
         for wrong in ["{filters}", "{filters_freed", "{"] {
-            assert!(facts.argument(wrong).is_err(), "{wrong}");
+            assert!(facts.argument(wrong, Ia32::Runs).is_err(), "{wrong}");
         }
         let unknown = TreeFacts { filters_freed: None, ..facts };
-        let said = unknown.argument("--freed={filters_freed}").unwrap_err().to_string();
+        let said = unknown.argument("--freed={filters_freed}", Ia32::Runs).unwrap_err().to_string();
         assert!(said.contains("kernel/exit.c"), "{said}");
     }
 }
