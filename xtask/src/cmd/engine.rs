@@ -34,7 +34,8 @@ pub fn run_plan(
     seed: u64,
 ) -> Result<(Run, RunFolder)> {
     let mut on_event = |terminal: &mut Terminal, event: &Event| terminal.event(event);
-    let phases = Phases { plans: &[plan], options, splats, seed };
+    let as_it_is = |_: &Run, plan: &Plan| plan.clone();
+    let phases = Phases { plans: &[plan], fit: &as_it_is, options, splats, seed };
     let (run, folder, result) = run_phases(session, &phases, &mut on_event, &|_| GoOn::Yes)?;
     reports(&run, &folder)?;
     // Where nothing ran there is nothing to tell but the error itself.
@@ -49,6 +50,8 @@ pub fn run_plan(
 pub struct Phases<'a> {
     /// The plans.
     pub plans: &'a [&'a Plan],
+    /// Fits a plan to what is known when its turn has come: the same cells, with other deadlines.
+    pub fit: &'a dyn Fn(&Run, &Plan) -> Plan,
     /// What the user decided about the running.
     pub options: &'a Options,
     /// What the kernel log is searched for.
@@ -86,14 +89,16 @@ pub fn run_phases(
     folder.write(&run)?;
     let mut terminal = Terminal::new();
     let mut result = Ok(());
+    let splats = phases.splats;
     for plan in phases.plans {
+        let plan = &(phases.fit)(&run, plan);
         let (sender, events) = channel();
         let path = folder.path().to_owned();
         let context = Context::new(&session.lab, &cache, toolchain.clone(), phases.options, path, sender);
         result = std::thread::scope(|scope| {
             let host = &host;
             let engine = scope.spawn(move || {
-                let result = schedule::run(&context, plan, host, phases.splats);
+                let result = schedule::run(&context, plan, host, splats);
                 // The last sender goes with the context: it ends the loop below.
                 drop(context);
                 result

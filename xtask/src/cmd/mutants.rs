@@ -26,9 +26,11 @@ use crate::run::guest::millis;
 use crate::tell;
 use crate::tell::terminal::{Terminal, status_line};
 
-/// Longest that a check of the matrix may take on a mutant of a plain kernel. Some faults make one
-/// hang, and a check that passes takes two seconds.
+/// A check may take this long on a mutant: some faults make one hang, and a check that passes takes
+/// two seconds.
 const CHECK_DEADLINE: Duration = Duration::from_secs(12);
+/// It may take this many times as long as without the fault, where that is more.
+const SLOWER_MAX: u32 = 6;
 /// Longest that a guest of a plain kernel may take on a mutant.
 const GUEST_DEADLINE: Duration = Duration::from_secs(300);
 
@@ -67,7 +69,8 @@ pub fn run(cli: &Cli, args: &MutantsArgs) -> Result<u8> {
     let is_healthy = |run: &Run| healthy(run, &baseline).all(|cell| cell.outcome == Outcome::Pass);
     let after = |run: &Run| if is_healthy(run) { GoOn::Yes } else { GoOn::No };
     let plans = [&baseline, &work];
-    let phases = Phases { plans: &plans, options: &options, splats: &splats, seed: 0 };
+    let fit = |run: &Run, plan: &Plan| fit_deadlines(plan, healthy(run, &baseline));
+    let phases = Phases { plans: &plans, fit: &fit, options: &options, splats: &splats, seed: 0 };
     let (mut run, folder, result) = run_phases(&session, &phases, &mut on_event, &after)?;
     if !is_healthy(&run) {
         tell::print(&tell::summary::summary(&run, folder.path()));
@@ -117,7 +120,7 @@ fn baseline(lab: &Lab, mutants: &Mutants, chosen: &[&Mutant]) -> Result<Plan> {
         let of_flavor = |mutant: &&&Mutant| mutant.flavors(&mutants.flavors).contains(&guest.cell.flavor);
         let killers: Vec<&Check> =
             chosen.iter().filter(of_flavor).flat_map(|mutant| mutant.killers(lab)).collect();
-        limit_and_add(guest, &killers);
+        add_killers(guest, &killers);
     }
     Ok(plan)
 }
@@ -138,18 +141,32 @@ fn mutant_work(lab: &mut Lab, mutants: &Mutants, chosen: &[&Mutant]) -> Result<P
         let mut plan = Plan::make(lab, &Selection { globs, ..Selection::default() })?;
         let killers = mutant.killers(lab);
         for guest in &mut plan.guests {
-            limit_and_add(guest, &killers);
+            add_killers(guest, &killers);
         }
         work.append(plan);
     }
     Ok(work)
 }
 
-/// Cuts the deadlines of a guest's checks, and asks for those that are meant to notice.
-fn limit_and_add(guest: &mut GuestWork, killers: &[&Check]) {
-    for planned in &mut guest.checks {
-        planned.check.deadline = planned.check.deadline.min(CHECK_DEADLINE);
+/// Cuts the deadlines of checks by what they took without a fault. What has not run has its own.
+fn fit_deadlines<'a>(plan: &Plan, healthy: impl Iterator<Item = &'a CellRecord>) -> Plan {
+    let healthy: Vec<&CellRecord> = healthy.collect();
+    let mut plan = plan.clone();
+    for guest in &mut plan.guests {
+        let end = format!("/{}", guest.cell.flavor);
+        let Some(before) = healthy.iter().find(|cell| cell.id.ends_with(&end)) else { continue };
+        for PlannedCheck { check, .. } in &mut guest.checks {
+            if let Some(one) = before.checks.iter().find(|one| one.name == check.name.as_str()) {
+                let longest = CHECK_DEADLINE.max(Duration::from_millis(one.ms) * SLOWER_MAX);
+                check.deadline = check.deadline.min(longest);
+            }
+        }
     }
+    plan
+}
+
+/// Asks for the checks that are meant to notice.
+fn add_killers(guest: &mut GuestWork, killers: &[&Check]) {
     for check in killers {
         if !guest.checks.iter().any(|planned| planned.check.name == check.name) {
             guest.checks.push(PlannedCheck { check: Check::clone(check), scope: Scope::Asked });

@@ -9,6 +9,9 @@ use crate::parse::ktap::{KtapReport, Plan, Status};
 use crate::parse::transcript::{CheckTranscript, Ended};
 use crate::record::model::{CheckRecord, CheckStatus, SubRecord};
 
+/// How the reason of a check begins that took too long.
+pub(super) const CUT: &str = "killed at its deadline";
+
 /// Judges a check that was not sent to a guest.
 pub(super) fn judge_unsent(known: &Known<'_>, judged: &JudgedCheck) -> CheckRecord {
     match &judged.state {
@@ -96,7 +99,7 @@ fn program_fault(check: &CheckTranscript, verdict: &VerdictSource) -> Option<Str
         (Ended::Exit(_), VerdictSource::Ktap(_)) if failed_here => None,
         (Ended::Exit(code), _) => Some(format!("exit code {code} without a failed sub-test")),
         (Ended::Signal(signal), _) => Some(format!("killed by signal {signal}")),
-        (Ended::Deadline, _) => Some(format!("killed at its deadline after {} ms", done.ms)),
+        (Ended::Deadline, _) => Some(format!("{CUT} after {} ms", done.ms)),
         (Ended::NotStarted(errno), _) => Some(format!("it could not be started: errno {errno}")),
     }
 }

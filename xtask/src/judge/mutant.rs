@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Planted faults: from the verdicts on their cells to who noticed. Pure.
 
+use super::check::CUT;
 use crate::lab::mutant::{Expect, KILLER_BOOT, KILLER_BUILD, KILLER_LOG, MutantFacts, STAGES};
 use crate::lab::names::CheckName;
 use crate::record::model::{CellRecord, CheckRecord, CheckStatus, Outcome};
@@ -116,7 +117,12 @@ fn is_noticed_by<'a>(
 /// What noticed in one cell, in the order of a kernel's life. Empty for a cell that passes, or that
 /// nothing can be learnt from.
 fn kills_in(cell: &CellRecord, healthy: &CellRecord) -> Vec<Kill> {
-    let kill = |by: &str, first: &str| Kill { cell: cell.id.clone(), by: by.into(), first: first.into() };
+    let kill = |by: &str, first: &str| Kill {
+        cell: cell.id.clone(),
+        by: by.into(),
+        first: first.into(),
+        by_deadline: cell.outcome == Outcome::TimedOut,
+    };
     match cell.outcome {
         Outcome::Pass | Outcome::ApplyFailed | Outcome::Infra | Outcome::Cancelled => return Vec::new(),
         Outcome::BuildFailed => return vec![kill(KILLER_BUILD, &cell.reason)],
@@ -131,9 +137,14 @@ fn kills_in(cell: &CellRecord, healthy: &CellRecord) -> Vec<Kill> {
         if matches!(check.status, CheckStatus::Pass | CheckStatus::NotRun) || is_as_before {
             continue;
         }
-        kills.push(kill(&check.name, &first_of(check, before)));
+        // A check that was cut off, or the last that the guest came to when its time was up.
+        let by_deadline =
+            check.reason.starts_with(CUT) || (cell.outcome == Outcome::TimedOut && check.ms == 0);
+        kills.push(Kill { by_deadline, ..kill(&check.name, &first_of(check, before)) });
     }
-    kills.extend(cell.findings.iter().map(|finding| kill(KILLER_LOG, &finding.title)));
+    kills.extend(
+        cell.findings.iter().map(|finding| Kill { by_deadline: false, ..kill(KILLER_LOG, &finding.title) }),
+    );
     if kills.is_empty() {
         kills.push(kill(KILLER_BOOT, &cell.reason));
     }

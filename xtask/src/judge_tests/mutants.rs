@@ -51,6 +51,7 @@ fn the_check_that_ran_noticed_a_crash_and_the_one_after_it_did_not() {
         let during_alpha = good().silent_from(Done, 0).ending(exit);
         let statuses: Vec<CheckStatus> = cell_of(&during_alpha).checks.iter().map(|one| one.status).collect();
         assert_eq!(statuses[..2], [CheckStatus::Fail, CheckStatus::NotRun]);
+        assert_eq!(judged(&during_alpha).kills[0].by_deadline, exit == Exit::Deadline);
         is(&during_alpha, &["alpha"], MutantOutcome::WrongKiller, false);
         is(&good().silent_from(Done, 1).ending(exit), &["beta"], MutantOutcome::Killed, true);
     }
@@ -61,6 +62,13 @@ fn a_panic_is_the_kernel_logs_and_the_running_checks() {
     let mut guest = good().silent_from(Done, 0);
     guest.console.push("Kernel panic - not syncing: Attempted to kill init!".into());
     is(&guest, &["alpha", "kernel-log"], MutantOutcome::WrongKiller, false);
+}
+
+#[test]
+fn a_check_that_was_cut_off_noticed_by_deadline() {
+    let guest = good().with(Done, 1, "exit 0", "deadline");
+    let kills = judged(&guest).kills;
+    assert_eq!((kills.len(), kills[0].by.as_str(), kills[0].by_deadline), (1, "beta", true));
 }
 
 #[test]

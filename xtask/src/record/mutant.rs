@@ -52,6 +52,9 @@ pub struct Kill {
     pub by: String,
     /// The first sub-result, the title of the finding, or the reason.
     pub first: String,
+    /// Whether that was only that it took too long, which a busy host can make it, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_deadline: bool,
 }
 
 /// What became of a planted fault.

@@ -118,7 +118,8 @@ fn who(kills: &[Kill]) -> String {
 fn noticed(kill: &Kill) -> String {
     let first: String = kill.first.chars().take(FIRST_CHARS_MAX).collect();
     let cut = if first.len() < kill.first.len() { "…" } else { "" };
-    format!("{} ({first}{cut})", kill.by)
+    let how = if kill.by_deadline { ", by deadline" } else { "" };
+    format!("{} ({first}{cut}{how})", kill.by)
 }
 
 fn totals(run: &Run) -> String {

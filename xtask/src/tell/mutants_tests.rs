@@ -8,8 +8,12 @@ use crate::lab::mutant::MutantKind;
 use crate::record::sample;
 
 fn mutant(name: &str, outcome: MutantOutcome, reason: &str, kills: &[(&str, &str)]) -> MutantRecord {
-    let kill =
-        |(by, first): &(&str, &str)| Kill { cell: "c".into(), by: (*by).into(), first: (*first).into() };
+    let kill = |(by, first): &(&str, &str)| Kill {
+        cell: "c".into(),
+        by: (*by).into(),
+        first: (*first).into(),
+        by_deadline: false,
+    };
     MutantRecord {
         name: name.into(),
         class: "walk".into(),
