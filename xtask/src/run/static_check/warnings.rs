@@ -56,7 +56,7 @@ mod tests {
         let before = "/base/include/x.h:3:5: warning: 'struct y' declared inside parameter list [-Wx]\n";
         let now = "/src/include/x.h:9:5: warning: 'struct y' declared inside parameter list [-Wx]\n\
                    /src/include/x.h:9:5: warning: 'struct z' declared inside parameter list [-Wx]\n";
-        let set = |said: &str| warnings(&read(said).unwrap(), &[Path::new("/base"), Path::new("/work")]);
+        let set = |said: &str| warnings(&read(said).unwrap(), &[Path::new("/base"), Path::new("/src")]);
         assert_eq!(new_ones(&set(before), &set(now)), [] as [String; 0]);
         assert_eq!(
             new_ones(&set(now), &set(before)),
