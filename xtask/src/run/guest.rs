@@ -80,7 +80,9 @@ impl Prepared {
 impl Ready {
     /// What models need to know of the kernel.
     fn subject(&self) -> Subject<'_> {
-        let (has_compat, has_ia32) = (!self.kernel.lacks("COMPAT"), !self.kernel.lacks("IA32_EMULATION"));
+        let has_ia32 = !self.kernel.lacks("IA32_EMULATION");
+        // The first implies the other in every tree; x32 alone does so too.
+        let has_compat = has_ia32 || !self.kernel.lacks("COMPAT");
         // The symbol's name in older trees, and in newer ones.
         let symbols = self.kernel.symbols.as_ref();
         let x32 = match symbols {
