@@ -94,8 +94,8 @@ impl Ready {
 
     /// Whether the kernel has to run 32-bit programs; one whose config nobody knows has to.
     fn ia32(&self) -> Ia32 {
-        let Subject { arch, has_compat, .. } = self.subject();
-        if arch == Arch::I386 || has_compat { Ia32::Runs } else { Ia32::Lacks }
+        let Subject { arch, has_ia32, .. } = self.subject();
+        if arch == Arch::I386 || has_ia32 { Ia32::Runs } else { Ia32::Lacks }
     }
 
     /// The checks that are sent to the guest, and their programs.
