@@ -7,14 +7,15 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 
+use crate::fault::Fault;
 use crate::lab::fragment::Symbols;
-use crate::lab::kernel::KernelConfig;
+use crate::lab::kernel::{KernelConfig, KernelId};
 use crate::plan::key::{Key, KeyBuilder};
 use crate::plan::work::KernelWork;
 use crate::run::context::Context;
 use crate::run::source::Source;
 use crate::sys::logged::logged;
-use crate::sys::process::{Exit, command};
+use crate::sys::process::{Exit, capture, command};
 
 /// The build directory of one kernel config of one tree.
 #[derive(Debug, Clone)]
@@ -82,6 +83,37 @@ pub fn make(folder: &BuildFolder, config: &KernelConfig) -> Command {
 /// Usable CPUs.
 pub fn parallelism() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Makes the build directory. That of a variant begins as a copy of the plain config's, if there is one:
+/// make knows which objects depend on which symbol, and builds only those that the variant changes.
+///
+/// # Errors
+/// If the copy cannot be made.
+pub fn begin(context: &Context<'_>, source: &Source, folder: &BuildFolder, id: &KernelId) -> Result<()> {
+    let builds = source.imported.work.builds();
+    let plain = BuildFolder { path: builds.join(id.kernel.as_str()), work: folder.work.clone() };
+    let is_usable = plain.path.is_dir() && !plain.making_mark().exists();
+    if id.variants.is_empty() || folder.path.exists() || !is_usable {
+        fs::create_dir_all(&folder.path)?;
+        return Ok(());
+    }
+    // Half a copy must not look like a build directory.
+    let copy = context.cache.temporary()?;
+    let made = copy.path().join("copy");
+    let mut cp = command("cp");
+    cp.args(["--archive", "--reflink=auto", "--"]).arg(&plain.path).arg(&made);
+    let what = format!("copying {}", plain.path.display());
+    let copied = capture(cp, &what, context.lab.deadlines.build, b"")?;
+    match copied.exit {
+        Exit::Interrupted => return Err(Fault::interrupted().into()),
+        exit if !exit.is_success() => {
+            return Err(Fault::infra(format!("{what}: {exit}\n{}", copied.stderr.trim_end())).into());
+        }
+        _ => {}
+    }
+    fs::rename(made, &folder.path)?;
+    Ok(())
 }
 
 /// Makes the final `.config`, or finds that the one that is there was made of the same things.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 use crate::lab::fragment::Symbols;
-use crate::lab::kernel::{Arch, BootImage, KernelConfig, KernelId};
+use crate::lab::kernel::{Arch, BootImage, KernelConfig};
 use crate::parse::make::{self as build_log, BuildFailure};
 use crate::plan::key::{Key, KeyBuilder};
 use crate::plan::work::KernelWork;
@@ -22,7 +22,7 @@ use crate::run::event::{Cached, Event, Step};
 use crate::run::source::Source;
 use crate::run::worktree;
 use crate::sys::logged::logged;
-use crate::sys::process::{Exit, capture, command};
+use crate::sys::process::Exit;
 
 /// Objects expected of a build that was never made before.
 const OBJECTS_GUESS: u64 = 850;
@@ -144,7 +144,7 @@ pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject:
     let folder = BuildFolder { path: sources.builds().join(work.id.to_string()), work: sources.sources() };
     context.announce(&timer, "configuring");
     worktree::check_out(context, source)?;
-    begin_from_plain(context, source, &folder, &work.id)?;
+    config::begin(context, source, &folder, &work.id)?;
     recover(context, &folder, subject)?;
     // From here on make writes; where it is killed, the mark stays.
     let mark = folder.making_mark();
@@ -262,39 +262,6 @@ fn stored(
         toolchain: toolchain.lines().next().unwrap_or("").to_owned(),
         took_ms: 0,
     }))
-}
-
-/// Makes the build directory. That of a variant begins as a copy of the plain config's, if there is one:
-/// make knows which objects depend on which symbol, and builds only those that the variant changes.
-fn begin_from_plain(
-    context: &Context<'_>,
-    source: &Source,
-    folder: &BuildFolder,
-    id: &KernelId,
-) -> Result<()> {
-    let builds = source.imported.work.builds();
-    let plain = BuildFolder { path: builds.join(id.kernel.as_str()), work: folder.work.clone() };
-    let is_usable = plain.path.is_dir() && !plain.making_mark().exists();
-    if id.variants.is_empty() || folder.path.exists() || !is_usable {
-        fs::create_dir_all(&folder.path)?;
-        return Ok(());
-    }
-    // Half a copy must not look like a build directory.
-    let copy = context.cache.temporary()?;
-    let made = copy.path().join("copy");
-    let mut cp = command("cp");
-    cp.args(["--archive", "--reflink=auto", "--"]).arg(&plain.path).arg(&made);
-    let what = format!("copying {}", plain.path.display());
-    let copied = capture(cp, &what, context.lab.deadlines.build, b"")?;
-    match copied.exit {
-        Exit::Interrupted => return Err(Fault::interrupted().into()),
-        exit if !exit.is_success() => {
-            return Err(Fault::infra(format!("{what}: {exit}\n{}", copied.stderr.trim_end())).into());
-        }
-        _ => {}
-    }
-    fs::rename(made, &folder.path)?;
-    Ok(())
 }
 
 /// Cleans up after a make that was killed, before anything in its folder is written or believed.
