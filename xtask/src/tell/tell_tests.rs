@@ -13,6 +13,9 @@ use crate::record::sample::{cell, check, failed, let_down, passed, run, sub};
 use crate::tell::terminal::{cell_lines, status_line};
 use crate::tell::{junit, ktap, markdown, summary};
 
+#[path = "tell_tests/grid_tests.rs"]
+mod grid_tests;
+
 /// Escapes are made visible, so that a snapshot shows what a terminal would get.
 #[track_caller]
 fn shows(text: &str, expected: &Expect) {
@@ -57,35 +60,6 @@ fn a_cell_that_passes_is_one_line() {
             >
                     PASS [    12.3s] 5.10/none/x86_64  seccomp_bpf 2/2, seccomp_cache.dump absent
         "#]],
-    );
-}
-
-/// Twenty columns fit no terminal: many checks of few cells stand one below the other.
-#[test]
-fn many_checks_are_rows() {
-    plain();
-    let cells = ["x86_64", "compat"].map(|flavor| {
-        let mut cell = passed();
-        cell.id = format!("5.10/none/{flavor}");
-        for name in ["review.header", "review.kconfig", "random"] {
-            let subs = vec![sub("a", 1, CheckStatus::Pass, "")];
-            cell.checks.push(check(name, CheckStatus::Pass, "", subs));
-        }
-        cell
-    });
-    shows(
-        &(crate::tell::grid::table(&cells) + &crate::tell::grid::families_line(&cells[0])),
-        &expect![[r#"
-            >
-              5.10/none           x86_64  compat
-              outcome               pass    pass
-              seccomp_bpf            2/2     2/2
-              seccomp_cache.dump  absent  absent
-              review.header          1/1     1/1
-              review.kconfig         1/1     1/1
-              random                 1/1     1/1
-              guest                12.3s   12.3s
-            seccomp_bpf 2/2, seccomp_cache.dump absent, review 2/2, random 1/1"#]],
     );
 }
 
@@ -409,20 +383,4 @@ fn the_junit_report_tells_failure_error_and_skip_apart() {
     ] {
         assert_eq!(xml.matches(words).count(), count, "{words}\n{xml}");
     }
-}
-
-#[test]
-fn counts_name_what_did_not_pass() {
-    use CheckStatus::{Fail, NotRun, Pass, Skip};
-    let counts = |statuses: &[CheckStatus]| {
-        let subs = (1..).zip(statuses).map(|(n, status)| sub("x", n, *status, "")).collect();
-        crate::tell::grid::check_counts(&check("c", Pass, "", subs))
-    };
-    assert_eq!(counts(&[Pass, Pass]), "2/2");
-    assert_eq!(counts(&[Pass, Fail]), "1/2");
-    assert_eq!(counts(&[Pass, Skip, Skip, NotRun]), "1/4 (2 skipped) (1 not run)");
-    assert_eq!(
-        crate::tell::grid::check_counts(&CheckRecord { plan: None, ..check("c", Pass, "", Vec::new()) }),
-        "0/?"
-    );
 }
