@@ -61,9 +61,9 @@ pub enum Verb {
     },
 }
 
-/// Which cells, and which checks in them.
+/// Which cells.
 #[derive(Debug, Clone, Default, Args)]
-pub struct SelectArgs {
+pub struct AxisArgs {
     /// Cells: ids or globs such as '*/i386' ('*' crosses '/'); default: the default matrix.
     #[arg(value_name = "CELL_GLOB")]
     pub globs: Vec<String>,
@@ -76,6 +76,14 @@ pub struct SelectArgs {
     /// A flavor, with or without variants.
     #[arg(long, value_name = "FLAVOR")]
     pub flavor: Vec<String>,
+}
+
+/// Which cells, and which checks in them.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SelectArgs {
+    /// Which cells.
+    #[command(flatten)]
+    pub axes: AxisArgs,
     /// A check or a family of checks.
     #[arg(long, value_name = "CHECK")]
     pub check: Vec<String>,
@@ -140,18 +148,9 @@ pub struct TestArgs {
 /// Flags of `fuzz`.
 #[derive(Debug, Args)]
 pub struct FuzzArgs {
-    /// Which cells: each gets all chains. Ids or globs; default: the default matrix.
-    #[arg(value_name = "CELL_GLOB")]
-    pub globs: Vec<String>,
-    /// A tree of lab.toml, path=DIR, or NAME=path:DIR.
-    #[arg(long, value_name = "TREE")]
-    pub tree: Vec<String>,
-    /// A series, NAME or NAME@N, `none`, an mbox, or a folder of patches.
-    #[arg(long, value_name = "SERIES")]
-    pub series: Vec<String>,
-    /// A flavor, with or without variants.
-    #[arg(long, value_name = "FLAVOR")]
-    pub flavor: Vec<String>,
+    /// Which cells: each gets all chains.
+    #[command(flatten)]
+    pub axes: AxisArgs,
     /// How many chains [default: 2000].
     #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub chains: Option<u64>,
@@ -320,33 +319,19 @@ pub struct CleanArgs {
     pub all: bool,
 }
 
-impl FuzzArgs {
+impl AxisArgs {
     /// The selection, with trees and series that were given ad hoc replaced by their names.
     pub fn selection(&self, trees: Vec<String>, series: Vec<String>, checks: Vec<String>) -> Selection {
-        Selection {
-            globs: self.globs.clone(),
-            trees,
-            series,
-            flavors: self.flavor.clone(),
-            checks,
-            matrix: None,
-            shard: None,
-        }
+        let (globs, flavors) = (self.globs.clone(), self.flavor.clone());
+        Selection { globs, trees, series, flavors, checks, ..Selection::default() }
     }
 }
 
 impl SelectArgs {
     /// The selection, with trees and series that were given ad hoc replaced by their names.
     pub fn selection(&self, trees: Vec<String>, series: Vec<String>) -> Selection {
-        Selection {
-            globs: self.globs.clone(),
-            trees,
-            series,
-            flavors: self.flavor.clone(),
-            checks: self.check.clone(),
-            matrix: self.matrix.clone(),
-            shard: self.shard,
-        }
+        let (matrix, shard) = (self.matrix.clone(), self.shard);
+        Selection { matrix, shard, ..self.axes.selection(trees, series, self.check.clone()) }
     }
 }
 

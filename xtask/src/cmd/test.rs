@@ -27,7 +27,7 @@ use crate::tell::terminal::status_line;
 /// Usage faults, and trouble of the lab's that leaves no record.
 pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
     let mut session = Session::open(cli)?;
-    let named = session.name_ad_hoc(&args.select.tree, &args.select.series)?;
+    let named = session.name_ad_hoc(&args.select.axes.tree, &args.select.axes.series)?;
     let plan = Plan::make(&session.lab, &args.select.selection(named.trees, named.series))?;
     if args.dry_run {
         tell::print(&describe(&session.lab, &plan)?);
