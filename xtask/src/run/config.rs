@@ -112,7 +112,31 @@ pub fn begin(context: &Context<'_>, source: &Source, folder: &BuildFolder, id: &
         }
         _ => {}
     }
+    rename_in_tools(&made.join("tools"), &plain.path, &folder.path)?;
     fs::rename(made, &folder.path)?;
+    Ok(())
+}
+
+/// The commands of the tree's own tools name their build directory in full: under another name make would
+/// build them again, and then everything that objtool has looked at.
+fn rename_in_tools(tools: &Path, from: &Path, to: &Path) -> Result<()> {
+    if !tools.is_dir() {
+        return Ok(());
+    }
+    let (from, to) = (format!("{}/", from.display()), format!("{}/", to.display()));
+    let mut open = vec![tools.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(&next)? {
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_type()?.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "cmd" || extension == "d") {
+                let text = fs::read_to_string(&path)?;
+                fs::write(&path, text.replace(&from, &to))?;
+            }
+        }
+    }
     Ok(())
 }
 
@@ -269,6 +293,26 @@ pub fn recover(folder: &BuildFolder, mark: &Path) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tools_of_a_copied_build_directory_are_called_by_its_name() {
+        let top = tempfile::tempdir().unwrap();
+        let objtool = top.path().join("objtool");
+        fs::create_dir(&objtool).unwrap();
+        fs::write(
+            objtool.join(".check.o.cmd"),
+            "cmd_/b/x86_64/tools/a.o := gcc /b/x86_64/tools/a.o /b/x86_64-other/x",
+        )
+        .unwrap();
+        fs::write(objtool.join("check.o"), "/b/x86_64/").unwrap();
+        rename_in_tools(top.path(), Path::new("/b/x86_64"), Path::new("/b/x86_64+v")).unwrap();
+        assert_eq!(
+            fs::read_to_string(objtool.join(".check.o.cmd")).unwrap(),
+            "cmd_/b/x86_64+v/tools/a.o := gcc /b/x86_64+v/tools/a.o /b/x86_64-other/x"
+        );
+        assert_eq!(fs::read_to_string(objtool.join("check.o")).unwrap(), "/b/x86_64/");
+        rename_in_tools(&top.path().join("none"), Path::new("/a"), Path::new("/b")).unwrap();
+    }
 
     #[test]
     fn after_a_killed_make_only_what_it_wrote_is_removed() {
