@@ -4,6 +4,7 @@
 //! A mask is what `cmp INDEX, SIZE; sbb R, R` leaves in `R`: all ones where the index is in bounds,
 //! else zero, without a branch. A value is masked once it was ANDed with a mask. What is known at a
 //! bit test must hold on *every* path to it: where paths meet, only what all of them know is kept.
+//! A test of a bit that is a constant of the code is none: nobody chooses it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,29 +27,40 @@ enum Place {
 pub(super) struct Known {
     masks: BTreeSet<Place>,
     masked: BTreeSet<Place>,
+    constants: BTreeSet<Place>,
 }
 
 impl Known {
+    /// A constant on one path and a masked value on the other is a value like a masked one.
     fn meet(&self, other: &Known) -> Known {
+        let constants: BTreeSet<Place> = self.constants.intersection(&other.constants).copied().collect();
+        let bounded =
+            |one: &Known| -> BTreeSet<Place> { one.masked.union(&one.constants).copied().collect() };
+        let both: BTreeSet<Place> = bounded(self).intersection(&bounded(other)).copied().collect();
         Known {
             masks: self.masks.intersection(&other.masks).copied().collect(),
-            masked: self.masked.intersection(&other.masked).copied().collect(),
+            masked: both.difference(&constants).copied().collect(),
+            constants,
         }
+    }
+
+    fn sets(&mut self) -> [&mut BTreeSet<Place>; 3] {
+        [&mut self.masks, &mut self.masked, &mut self.constants]
     }
 
     fn forget(&mut self, place: Place) {
-        self.masks.remove(&place);
-        self.masked.remove(&place);
+        self.sets().into_iter().for_each(|places| {
+            places.remove(&place);
+        });
     }
 
     fn copy(&mut self, from: Place, to: Place) {
-        let (is_mask, is_masked) = (self.masks.contains(&from), self.masked.contains(&from));
-        self.forget(to);
-        if is_mask {
-            self.masks.insert(to);
-        }
-        if is_masked {
-            self.masked.insert(to);
+        for places in self.sets() {
+            if places.contains(&from) {
+                places.insert(to);
+            } else {
+                places.remove(&to);
+            }
         }
     }
 
@@ -57,7 +69,11 @@ impl Known {
         let registers = |places: BTreeSet<Place>| {
             places.into_iter().filter(|place| matches!(place, Place::Register(_))).collect()
         };
-        Known { masks: registers(self.masks), masked: registers(self.masked) }
+        Known {
+            masks: registers(self.masks),
+            masked: registers(self.masked),
+            constants: registers(self.constants),
+        }
     }
 }
 
@@ -91,11 +107,13 @@ pub(super) fn follow(function: &Function, entry: &Known) -> Seen {
         let known = before[at].clone().unwrap_or_default();
         if let Some(index) = tested_index(instruction) {
             let place = Place::Register(index.full_register());
-            seen.tests.push(BitTest {
-                function: function.name.clone(),
-                address: instruction.ip(),
-                is_masked: known.masked.contains(&place),
-            });
+            if !known.constants.contains(&place) {
+                seen.tests.push(BitTest {
+                    function: function.name.clone(),
+                    address: instruction.ip(),
+                    is_masked: known.masked.contains(&place),
+                });
+            }
         }
         // A jump out of the function is a call that does not come back.
         let leaves = instruction.flow_control() == FlowControl::UnconditionalBranch
@@ -186,7 +204,14 @@ fn step(
             }
         }
         // An AND with a constant keeps an index in its bounds.
-        (Mnemonic::And, Some(to), None) => known.masks.retain(|place| *place != to),
+        (Mnemonic::And, Some(to), None) => {
+            known.masks.remove(&to);
+            known.constants.remove(&to);
+        }
+        (Mnemonic::Mov, Some(to), None) if is_immediate(instruction.op_kind(1)) => {
+            known.forget(to);
+            known.constants.insert(to);
+        }
         (Mnemonic::Mov | Mnemonic::Movsxd | Mnemonic::Movzx | Mnemonic::Movsx, Some(to), Some(from)) => {
             known.copy(from, to);
         }
@@ -210,7 +235,7 @@ fn forget_written(info: &mut InstructionInfoFactory, known: &mut Known, instruct
             let register = used.register().full_register();
             known.forget(Place::Register(register));
             // Slots are counted from a register: when that moves they are others.
-            for places in [&mut known.masks, &mut known.masked] {
+            for places in known.sets() {
                 places.retain(|place| !matches!(place, Place::Slot(base, _) if *base == register));
             }
         }
@@ -218,6 +243,19 @@ fn forget_written(info: &mut InstructionInfoFactory, known: &mut Known, instruct
     if let Some(slot @ Place::Slot(..)) = operand(instruction, 0) {
         known.forget(slot);
     }
+}
+
+fn is_immediate(kind: OpKind) -> bool {
+    matches!(
+        kind,
+        OpKind::Immediate8
+            | OpKind::Immediate16
+            | OpKind::Immediate32
+            | OpKind::Immediate64
+            | OpKind::Immediate8to32
+            | OpKind::Immediate8to64
+            | OpKind::Immediate32to64
+    )
 }
 
 fn is_write(access: OpAccess) -> bool {

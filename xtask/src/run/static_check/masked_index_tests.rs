@@ -81,3 +81,17 @@ fn tests_of_static_masks_and_constant_bits_are_not_the_index_of_anybody() {
     let constant: &[u8] = &[0x0f, 0xba, 0x65, 0x08, 0x05];
     assert_eq!(masked(&[of_static, constant, RET]), [] as [bool; 0]);
 }
+
+#[test]
+fn a_register_that_holds_a_constant_is_no_index_of_anybody() {
+    let mov_eax_2: &[u8] = &[0xb8, 0x02, 0x00, 0x00, 0x00];
+    assert_eq!(masked(&[mov_eax_2, BT_MEM_EAX, RET]), [false; 0]);
+    assert_eq!(masked(&[mov_eax_2, NEG_EAX, BT_MEM_EAX, RET]), [false]);
+    // A constant is no mask: AND with it bounds nothing that is known.
+    assert_eq!(masked(&[mov_eax_2, AND_EAX_EDX, BT_MEM_EAX, RET]), [false]);
+    // A constant on one path only: what the other brings decides.
+    let over_mov: &[u8] = &[0x77, 0x05];
+    let begin = [CMP_EDX_SIZE, SBB_EAX_EAX, AND_EAX_EDX, CMP_EDX_SIZE, over_mov, mov_eax_2];
+    assert_eq!(masked(&[&begin[..], &[BT_MEM_EAX, RET]].concat()), [true]);
+    assert_eq!(masked(&[MOV_EAX_EDX, CMP_EDX_SIZE, over_mov, mov_eax_2, BT_MEM_EAX, RET]), [false]);
+}
