@@ -136,6 +136,14 @@ pub struct TestArgs {
     /// Run everything N times; the exit code is that of the worst.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub repeat: u32,
+    /// Also test the tree without the series, and say what the series changes: what fails there as well does
+    /// not fail the run.
+    #[arg(long)]
+    pub baseline: bool,
+    /// Test each patch of the series on top of those before it. Points whose kernel and programs are those of
+    /// the point before are not booted: they are `inert`.
+    #[arg(long)]
+    pub every_patch: bool,
     /// Keep the names of the sub-tests of passing KTAP checks in configs/names/: from then on one
     /// that vanishes is a failure.
     #[arg(long)]

@@ -20,8 +20,9 @@ use crate::plan::work::{Plan, PlannedCheck, Scope};
 use crate::record::model::{CellRecord, CheckStatus, Host, Outcome, SubRecord};
 use crate::run::compiler::Toolchain;
 use crate::run::context::{Context, Options};
-use crate::run::guest::{self, Ready};
+use crate::run::guest;
 use crate::run::oracle::CHAIN_PREFIX;
+use crate::run::ready::Ready;
 use crate::run::schedule::prepare_one;
 use crate::sys::process::quote;
 

@@ -15,6 +15,7 @@ use crate::fault;
 use crate::lab::Lab;
 use crate::lab::check::CheckKind;
 use crate::parse::splat::Splats;
+use crate::plan::select::{Baseline, Points, Selection};
 use crate::plan::work::{Plan, Scope};
 use crate::record::model::{Outcome, Run, worst_exit_code};
 use crate::record::store::{timestamp, write_atomically};
@@ -28,7 +29,12 @@ use crate::tell::terminal::status_line;
 pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
     let mut session = Session::open(cli)?;
     let named = session.name_ad_hoc(&args.select.axes.tree, &args.select.axes.series)?;
-    let plan = Plan::make(&session.lab, &args.select.selection(named.trees, named.series))?;
+    let selection = Selection {
+        points: if args.every_patch { Points::Every } else { Points::Named },
+        baseline: if args.baseline { Baseline::Compared } else { Baseline::LeftOut },
+        ..args.select.selection(named.trees, named.series)
+    };
+    let plan = Plan::make(&session.lab, &selection)?;
     if args.dry_run {
         tell::print(&describe(&session.lab, &plan)?);
         return Ok(fault::EXIT_OK);

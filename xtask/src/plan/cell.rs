@@ -44,6 +44,12 @@ impl Cell {
         Ok(Self { tree, point: parse_point(lab, point)?, flavor })
     }
 
+    /// The cell of the point with one patch less.
+    pub fn predecessor(&self) -> Option<Self> {
+        let applied = self.point.applied.checked_sub(1)?;
+        Some(Self { point: Point { applied, ..self.point.clone() }, ..self.clone() })
+    }
+
     /// The cell's name in file names: without `/`, `@` and `+`.
     pub fn slug(&self) -> String {
         slug(&self.to_string())

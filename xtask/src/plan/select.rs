@@ -27,6 +27,30 @@ pub struct Selection {
     pub matrix: Option<String>,
     /// One part of several.
     pub shard: Option<Shard>,
+    /// Which points of a selected series.
+    pub points: Points,
+    /// Whether the point without its patches is added.
+    pub baseline: Baseline,
+}
+
+/// Which points of a series are tested.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Points {
+    /// Those that were named, or the last.
+    #[default]
+    Named,
+    /// All up to those.
+    Every,
+}
+
+/// Whether a series is compared with the tree that it is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Baseline {
+    /// It is not.
+    #[default]
+    LeftOut,
+    /// Its `@0` is tested as well.
+    Compared,
 }
 
 /// Part `index` of `count`, counted from 1.
@@ -56,6 +80,17 @@ pub enum PointNamed {
     ByHand,
     /// It came from a default or a matrix: checks are asked from their patch on.
     ByDefault,
+    /// It stands between the baseline and a named point: a check that was named is asked from its patch on.
+    ByExpansion,
+}
+
+/// What a cell is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It is tested.
+    Subject,
+    /// Others are compared with it. Its verdict is found again where nothing that decides it has changed.
+    Baseline,
 }
 
 /// A cell that is to be run.
@@ -65,6 +100,8 @@ pub struct Selected {
     pub cell: Cell,
     /// How its point came in.
     pub named: PointNamed,
+    /// What it is for.
+    pub role: Role,
 }
 
 /// The cells that a selection names, in the order of the work: trees, points, kernels.
@@ -83,10 +120,31 @@ pub fn select(lab: &Lab, selection: &Selection) -> Result<Vec<Selected>, Fault> 
         Some(name) => matrix_cells(lab, name, selection)?,
         None => axis_cells(lab, selection)?,
     };
+    expand(&mut selected, selection);
     sort(lab, &mut selected)?;
     match selection.shard {
         Some(shard) => take_shard(lab, selected, shard),
         None => Ok(selected),
+    }
+}
+
+/// Adds the points before those that were selected, and the baseline.
+fn expand(selected: &mut Vec<Selected>, selection: &Selection) {
+    for subject in selected.clone() {
+        let last = subject.cell.point.applied;
+        let before = match selection.points {
+            Points::Every => 1..last,
+            Points::Named => 0..0,
+        };
+        let baseline = (selection.baseline == Baseline::Compared && last > 0).then_some(0);
+        for applied in baseline.into_iter().chain(before) {
+            let point = Point { applied, ..subject.cell.point.clone() };
+            let cell = Cell { point, ..subject.cell.clone() };
+            if !selected.iter().any(|other| other.cell == cell) {
+                let role = if applied == 0 { Role::Baseline } else { Role::Subject };
+                selected.push(Selected { cell, named: PointNamed::ByExpansion, role });
+            }
+        }
     }
 }
 
@@ -134,7 +192,10 @@ fn matrix_cells(lab: &Lab, name: &str, selection: &Selection) -> Result<Vec<Sele
     if cells.is_empty() {
         return Err(no_match(&format!("no cell of matrix `{name}` is left")));
     }
-    Ok(cells.into_iter().map(|cell| Selected { cell, named: PointNamed::ByDefault }).collect())
+    Ok(cells
+        .into_iter()
+        .map(|cell| Selected { cell, named: PointNamed::ByDefault, role: Role::Subject })
+        .collect())
 }
 
 /// The product of the axes, narrowed by globs.
@@ -144,7 +205,10 @@ fn axis_cells(lab: &Lab, selection: &Selection) -> Result<Vec<Selected>, Fault> 
     if selection.globs.is_empty() {
         // A name given twice makes no cell twice.
         let cells: BTreeSet<Cell> = axes.product(lab).collect();
-        return Ok(cells.into_iter().map(|cell| Selected { cell, named: by_hand }).collect());
+        return Ok(cells
+            .into_iter()
+            .map(|cell| Selected { cell, named: by_hand, role: Role::Subject })
+            .collect());
     }
     let mut selected: Vec<Selected> = Vec::new();
     for glob in &selection.globs {
@@ -162,7 +226,7 @@ fn axis_cells(lab: &Lab, selection: &Selection) -> Result<Vec<Selected>, Fault> 
             match selected.iter_mut().find(|other| other.cell == cell) {
                 Some(other) if named == PointNamed::ByHand => other.named = named,
                 Some(_) => {}
-                None => selected.push(Selected { cell, named }),
+                None => selected.push(Selected { cell, named, role: Role::Subject }),
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::lab::kernel::{Abi, KernelId};
 use crate::lab::names::TreeName;
 use crate::lab::series::Point;
 use crate::plan::cell::Cell;
-use crate::plan::select::{PointNamed, Selected, Selection, select};
+use crate::plan::select::{PointNamed, Points, Role, Selected, Selection, select};
 
 /// What has to be done, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,6 +57,11 @@ pub struct GuestWork {
     pub abi: Abi,
     /// The checks, in order.
     pub checks: Vec<PlannedCheck>,
+    /// The cell of the point before, where every point is asked: if both would show the same, one boot
+    /// stands for both.
+    pub predecessor: Option<Cell>,
+    /// Whether a verdict of an earlier run will do.
+    pub role: Role,
 }
 
 /// A check of a cell.
@@ -84,13 +89,20 @@ impl Plan {
     /// The faults of [`select`], and unreadable fragments.
     pub fn make(lab: &Lab, selection: &Selection) -> anyhow::Result<Self> {
         let mut plan = Self::default();
-        for selected in select(lab, selection)? {
+        let selected = select(lab, selection)?;
+        let cells: Vec<Cell> = selected.iter().map(|one| one.cell.clone()).collect();
+        for selected in selected {
             let source = plan.source(&selected.cell);
             let kernel = plan.kernel(lab, source, &selected.cell)?;
             plan.guests.push(GuestWork {
                 kernel,
                 abi: lab.flavor(&selected.cell.flavor.flavor)?.abi,
                 checks: planned_checks(lab, selection, &selected)?,
+                predecessor: match selection.points {
+                    Points::Every => selected.cell.predecessor().filter(|before| cells.contains(before)),
+                    Points::Named => None,
+                },
+                role: selected.role,
                 cell: selected.cell,
             });
         }
@@ -172,8 +184,15 @@ fn planned_checks(lab: &Lab, selection: &Selection, selected: &Selected) -> Resu
             if is_out || planned.iter().any(|other| other.check.name == check.name) {
                 continue;
             }
-            let scope =
-                if by_hand || is_of_series(lab, selected, check)? { Scope::Asked } else { scope_of(check) };
+            let is_asked = match selected.named {
+                PointNamed::ByExpansion => by_hand && !is_brought_later(lab, selected, check)?,
+                PointNamed::ByHand | PointNamed::ByDefault => by_hand,
+            };
+            let scope = match is_asked || is_of_series(lab, selected, check)? {
+                true => Scope::Asked,
+                false if by_hand => Scope::WherePresent,
+                false => scope_of(check),
+            };
             planned.push(PlannedCheck { check: check.clone(), scope });
         }
     }
@@ -185,6 +204,14 @@ fn planned_checks(lab: &Lab, selection: &Selection, selected: &Selected) -> Resu
 fn scope_of(check: &Check) -> Scope {
     let is_static = matches!(check.kind, CheckKind::Static { .. });
     if check.requires.is_empty() && !is_static { Scope::Asked } else { Scope::WherePresent }
+}
+
+/// Whether a later patch of the cell's series brings this check.
+fn is_brought_later(lab: &Lab, selected: &Selected, check: &Check) -> Result<bool, Fault> {
+    Ok(lab.applied(&selected.cell.point)?.into_iter().any(|(series, applied)| {
+        let mut of_series = series.facts.check.iter();
+        of_series.any(|brought| check.name.is_under(brought.name.as_str()) && brought.from > applied)
+    }))
 }
 
 /// Whether the cell's series brings this check, at this point or, for a point named by hand, at all.

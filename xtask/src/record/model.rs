@@ -156,6 +156,12 @@ pub struct CellRecord {
     /// The lines that show why, for anything but a pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excerpt: Vec<String>,
+    /// The cell whose guest showed this: an inert point has no boot of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<String>,
+    /// The run that came to this verdict, by its id: it was found again by key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_in: Option<String>,
 }
 
 /// Names of stored things that decided a cell.
@@ -165,6 +171,10 @@ pub struct Keys {
     pub request: String,
     /// Of the kernel.
     pub kernel: String,
+    /// Of what the kernel executes, without line numbers: equal code behaves alike. Empty where nobody
+    /// looked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub code: String,
     /// Of the image.
     pub image: String,
     /// Of the boot: kernel, image, machine, and checks.

@@ -30,7 +30,13 @@ pub fn cell(id: &str, outcome: Outcome, reason: &str, checks: Vec<CheckRecord>) 
         id: id.into(),
         outcome,
         reason: reason.into(),
-        keys: Keys { request: "r".into(), kernel: "k".into(), image: "i".into(), boot: "b".into() },
+        keys: Keys {
+            request: "r".into(),
+            kernel: "k".into(),
+            code: "c".into(),
+            image: "i".into(),
+            boot: "b".into(),
+        },
         accel: Some(AccelRecord { kind: "tcg".into(), reason: "no /dev/kvm".into() }),
         toolchain: "gcc 14.2".into(),
         attempts: vec![Attempt { outcome, ms: 12_300 }],
@@ -38,6 +44,8 @@ pub fn cell(id: &str, outcome: Outcome, reason: &str, checks: Vec<CheckRecord>) 
         findings: Vec::new(),
         timings_ms: BTreeMap::from([("guest".into(), 12_345)]),
         files: BTreeMap::from([("console.log".into(), format!("{}.console.log", id.replace('/', "--")))]),
+        same_as: None,
+        found_in: None,
         excerpt: Vec::new(),
     }
 }

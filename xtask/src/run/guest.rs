@@ -1,133 +1,55 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Guests: one boot of one cell, from programs to verdict.
+//! Guests: one boot of one cell, and its verdict.
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use fs_err as fs;
-use seccomp_oracle::calls::X32;
 
 use crate::judge::{CheckState, Evidence, JudgedCheck, Known, VerdictSource, judge, judge_without_guest};
 use crate::lab::check::{CheckKind, PlanSource};
-use crate::lab::kernel::Arch;
 use crate::parse::ktap::RepeatedNames;
-use crate::parse::splat::Splats;
-use crate::parse::transcript::{Collector, Reading, scan_console};
+use crate::parse::splat::{Finding, Splats};
+use crate::parse::transcript::{Collector, Reading, Transcript, scan_console};
 use crate::plan::key::KeyBuilder;
-use crate::plan::work::{GuestWork, PlannedCheck};
-use crate::record::model::{AccelRecord, CellRecord, Host, Keys, Outcome, SubRecord};
+use crate::plan::work::PlannedCheck;
+use crate::record::model::{AccelRecord, CellRecord, Host, Keys, Outcome};
 use crate::record::store::timestamp;
 use crate::run::artifact::{Files, Texts, Told, last_lines, read_end};
 use crate::run::context::Context;
 use crate::run::event::{Event, GuestProgress};
-use crate::run::image::{CHECKS_FOLDER, Image, image};
-use crate::run::kernel::Kernel;
+use crate::run::image::{Image, image};
 use crate::run::kvm;
-use crate::run::oracle::{Question, Subject};
+use crate::run::oracle::Question;
 use crate::run::program::Program;
-use crate::run::tree_facts::{Ia32, TreeFacts};
+use crate::run::ready::{Prepared, Ready};
+use crate::sys::process::Exit;
 use crate::vm::frame::{Frame, FrameType};
-use crate::vm::machine::{Boot, Console, Debugger};
-use crate::vm::session::{Conversation, Job, JobCheck, Limits, converse};
+use crate::vm::machine::Boot;
+use crate::vm::session::{Conversation, Job, Limits, converse};
 
-/// Everything that one boot needs.
-pub struct Ready {
-    /// The work.
-    pub work: GuestWork,
-    /// The kernel.
-    pub kernel: Kernel,
-    /// Its architecture.
-    pub arch: Arch,
-    /// Init, for the kernel's architecture.
-    pub init: Program,
-    /// What each check comes with, in the order of the work.
-    pub prepared: Vec<Prepared>,
-    /// What models need to know of the tree.
-    pub facts: TreeFacts,
-    /// Time that the kernel took.
-    pub build_ms: u64,
+/// What one boot showed: all that a verdict is made of, for this cell and for those that would show the same.
+pub struct Watched {
+    nonce: String,
+    sent: usize,
+    transcript: Transcript,
+    console: Vec<Finding<u16>>,
+    console_tail: Vec<String>,
+    exit: Exit,
+    qemu_said: String,
+    keys: Keys,
+    accel: AccelRecord,
+    timings: BTreeMap<String, u64>,
+    files: BTreeMap<String, String>,
 }
 
-/// What a check comes with.
-#[derive(Debug, Clone)]
-pub enum Prepared {
-    /// A program for the guest.
-    Program(Program),
-    /// Nothing: why it is absent.
-    Absent(String),
-    /// Its results: it needs no guest.
-    Made {
-        /// The results.
-        subs: Vec<SubRecord>,
-        /// How long they took when they were made, in ms.
-        ms: u64,
-    },
-}
-
-impl Prepared {
-    /// The program, if there is one.
-    pub fn program(&self) -> Option<&Program> {
-        match self {
-            Prepared::Program(program) => Some(program),
-            Prepared::Absent(_) | Prepared::Made { .. } => None,
-        }
-    }
-}
-
-impl Ready {
-    /// What models need to know of the kernel.
-    fn subject(&self) -> Subject<'_> {
-        let has_ia32 = !self.kernel.lacks("IA32_EMULATION");
-        // The first implies the other in every tree; x32 alone does so too.
-        let has_compat = has_ia32 || !self.kernel.lacks("COMPAT");
-        // The symbol's name in older trees, and in newer ones.
-        let symbols = self.kernel.symbols.as_ref();
-        let x32 = match symbols {
-            Some(symbols) if symbols.is_set("X86_X32") || symbols.is_set("X86_X32_ABI") => X32::Enabled,
-            _ => X32::Disabled,
-        };
-        Subject { facts: &self.facts, arch: self.arch, has_compat, has_ia32, x32, abi: self.work.abi }
-    }
-
-    /// Whether the kernel has to run 32-bit programs; one whose config nobody knows has to.
-    fn ia32(&self) -> Ia32 {
-        let Subject { arch, has_ia32, .. } = self.subject();
-        if arch == Arch::I386 || has_ia32 { Ia32::Runs } else { Ia32::Lacks }
-    }
-
-    /// The checks that are sent to the guest, and their programs.
-    fn sent(&self) -> Vec<(&PlannedCheck, &Program)> {
-        let checks = self.work.checks.iter().zip(&self.prepared);
-        checks.filter_map(|(check, prepared)| Some((check, prepared.program()?))).collect()
-    }
-
-    /// The boot, for the accelerator that is still to be chosen.
-    ///
-    /// # Errors
-    /// A usage fault for an unknown kernel config.
-    pub fn boot(&self, context: &Context<'_>, image: &Image, console: PathBuf) -> Result<Boot> {
-        let id = context.lab.kernel_of(&self.work.cell.flavor)?;
-        Ok(Boot {
-            arch: self.arch,
-            kernel: self.kernel.image.clone(),
-            image: image.path.clone(),
-            machine: context.lab.machine(&id)?,
-            accel: crate::vm::machine::Accel::Tcg,
-            console: Console::File(console),
-            debugger: Debugger::Off,
-            append: String::new(),
-        })
-    }
-}
-
-/// Runs a cell's guest and judges it.
+/// Boots a cell's guest and keeps what it shows.
 ///
 /// # Errors
 /// Trouble of the lab's: the image, QEMU, KVM that was asked for, disk.
-pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -> Result<CellRecord> {
+pub fn watch(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -> Result<Watched> {
     let cell = ready.work.cell.to_string();
     let files = Files::new(context, &ready.work.cell.slug());
     let sent = ready.sent();
@@ -137,9 +59,7 @@ pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -
     let chosen = kvm::choose(context, host, &boot)?;
     boot.accel = chosen.accel;
     let slower = context.lab.slower(&context.lab.kernel_of(&ready.work.cell.flavor)?);
-    let put = |(check, _): &(&PlannedCheck, &Program)| question(context, ready, check);
-    let questions = sent.iter().map(put).collect::<Result<Vec<_>>>()?;
-    let job = Job { nonce: nonce()?, checks: job_checks(ready, &sent, &questions, slower)? };
+    let job = Job { nonce: nonce()?, checks: ready.job_checks(&ready.questions(context)?, slower)? };
     files.keep_command(&boot, &job)?;
     let _slot = context.slot("boot a guest", context.options.jobs)?;
     context.tell(Event::Guest { cell: cell.clone(), progress: GuestProgress::Started });
@@ -160,18 +80,47 @@ pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -
         collector.frame(frame);
     })?;
     kept.context("keeping what the guest said")?;
-    let transcript = collector.finish(ended.error.as_ref());
     let console = read_end(&files.path("console.log"))?;
+    Ok(Watched {
+        keys: keys(ready, &image, &boot, &job),
+        nonce: job.nonce,
+        sent: sent.len(),
+        transcript: collector.finish(ended.error.as_ref()),
+        console: scan_console(splats, &console),
+        console_tail: last_lines(&console),
+        exit: ended.exit,
+        timings: timings(ready, &ended),
+        qemu_said: ended.qemu_said,
+        accel: AccelRecord { kind: chosen.accel.word().into(), reason: chosen.reason },
+        files: files.names(context, &ready.kernel),
+    })
+}
+
+/// Boots a cell's guest and judges it.
+///
+/// # Errors
+/// As [`watch`] and [`verdict`].
+pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -> Result<CellRecord> {
+    verdict(context, ready, &watch(context, host, splats, ready)?)
+}
+
+/// Judges a cell by what its guest showed.
+///
+/// # Errors
+/// If names of sub-tests cannot be read, and as [`Ready::questions`].
+pub fn verdict(context: &Context<'_>, ready: &Ready, watched: &Watched) -> Result<CellRecord> {
+    let cell = ready.work.cell.to_string();
+    let questions = ready.questions(context)?;
     let verdict = judge(&Evidence {
         cell: &cell,
-        nonce: &job.nonce,
-        checks: &judged_checks(context, ready, &questions, &transcript.checks)?,
-        sent: sent.len(),
-        transcript: &transcript,
-        console: &scan_console(splats, &console),
-        console_tail: &last_lines(&console),
-        exit: ended.exit,
-        qemu_said: &ended.qemu_said,
+        nonce: &watched.nonce,
+        checks: &judged_checks(context, ready, &questions, &watched.transcript.checks)?,
+        sent: watched.sent,
+        transcript: &watched.transcript,
+        console: &watched.console,
+        console_tail: &watched.console_tail,
+        exit: watched.exit,
+        qemu_said: &watched.qemu_said,
         expected: &context.lab.expected,
         today: &timestamp(SystemTime::now())[..10],
     });
@@ -179,16 +128,40 @@ pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -
         id: cell,
         outcome: verdict.outcome,
         reason: verdict.reason,
-        keys: keys(ready, &image, &boot, &job),
-        accel: Some(AccelRecord { kind: chosen.accel.word().into(), reason: chosen.reason }),
+        keys: watched.keys.clone(),
+        accel: Some(watched.accel.clone()),
         toolchain: ready.kernel.toolchain.clone(),
         attempts: Vec::new(),
         checks: verdict.checks,
         findings: verdict.findings,
-        timings_ms: timings(ready, &ended),
-        files: files.names(context, &ready.kernel),
+        timings_ms: watched.timings.clone(),
+        files: watched.files.clone(),
         excerpt: verdict.excerpt,
+        same_as: None,
+        found_in: None,
     })
+}
+
+/// Judges a cell by what the guest of another showed, whose likeness is the same.
+///
+/// # Errors
+/// As [`verdict`].
+pub fn shared_verdict(
+    context: &Context<'_>,
+    ready: &Ready,
+    watched: &Watched,
+    shown_by: &str,
+) -> Result<CellRecord> {
+    let mut record = verdict(context, ready, watched)?;
+    let kernel = &ready.kernel;
+    // The key of a boot that never was is nobody's.
+    record.keys = Keys { image: watched.keys.image.clone(), ..kernel_keys(ready) };
+    record.timings_ms = BTreeMap::from([("build".to_owned(), ready.build_ms)]);
+    for (kind, name) in Files::new(context, &ready.work.cell.slug()).names(context, kernel) {
+        record.files.insert(kind, name);
+    }
+    record.same_as = Some(shown_by.to_owned());
+    Ok(record)
 }
 
 /// The record of a cell whose checks were all made on the host; nothing if one needs a guest, or if
@@ -210,8 +183,7 @@ pub fn made_on_host(context: &Context<'_>, ready: &Ready) -> Result<Option<CellR
     let mut record = without_guest(&cell, verdict.outcome, verdict.reason, verdict.excerpt);
     record.checks = verdict.checks;
     record.toolchain.clone_from(&ready.kernel.toolchain);
-    record.keys.request = ready.kernel.request.to_string();
-    record.keys.kernel = ready.kernel.key.to_string();
+    record.keys = kernel_keys(ready);
     record.timings_ms.insert("build".into(), ready.build_ms);
     Ok(Some(record))
 }
@@ -225,36 +197,6 @@ fn reading(check: &PlannedCheck) -> Reading {
         // A static check is never sent.
         CheckKind::Oracle { .. } | CheckKind::Static { .. } => Reading::Raw,
     }
-}
-
-/// What a model asks, for checks that have one.
-fn question(context: &Context<'_>, ready: &Ready, check: &PlannedCheck) -> Result<Option<Question>> {
-    match &check.check.kind {
-        CheckKind::Oracle { oracle, .. } => {
-            let put = Question::put(oracle, &context.lab.root, ready.subject())
-                .with_context(|| format!("check {}", check.check.name));
-            Ok(Some(put?))
-        }
-        CheckKind::Kselftest { .. } | CheckKind::Program { .. } | CheckKind::Static { .. } => Ok(None),
-    }
-}
-
-fn job_checks(
-    ready: &Ready,
-    sent: &[(&PlannedCheck, &Program)],
-    questions: &[Option<Question>],
-    slower: u32,
-) -> Result<Vec<JobCheck>> {
-    let one = |((check, program), question): (&(&PlannedCheck, &Program), &Option<Question>)| {
-        let mut arguments = vec![format!("/{CHECKS_FOLDER}/{}", program.name)];
-        for text in &check.check.args {
-            let argument = ready.facts.argument(text, ready.ia32());
-            arguments.push(argument.with_context(|| format!("check {}", check.check.name))?);
-        }
-        let input = question.as_ref().map(|question| question.input.clone()).unwrap_or_default();
-        Ok(JobCheck { arguments, deadline: check.check.deadline * slower, input })
-    };
-    sent.iter().zip(questions).map(one).collect()
 }
 
 /// What the judge is told of each check; the models have had their say.
@@ -317,11 +259,16 @@ fn keys(ready: &Ready, image: &Image, boot: &Boot, job: &Job) -> Keys {
     for check in &job.checks {
         key = key.parts("argument", &check.arguments).part("input", &check.input);
     }
+    Keys { image: image.key.to_string(), boot: key.finish().to_string(), ..kernel_keys(ready) }
+}
+
+/// The keys that are known before a boot.
+fn kernel_keys(ready: &Ready) -> Keys {
     Keys {
         request: ready.kernel.request.to_string(),
         kernel: ready.kernel.key.to_string(),
-        image: image.key.to_string(),
-        boot: key.finish().to_string(),
+        code: ready.code.as_ref().map(ToString::to_string).unwrap_or_default(),
+        ..Keys::default()
     }
 }
 
@@ -354,5 +301,7 @@ pub fn without_guest(cell: &str, outcome: Outcome, reason: String, excerpt: Vec<
         timings_ms: BTreeMap::new(),
         files: BTreeMap::new(),
         excerpt,
+        same_as: None,
+        found_in: None,
     }
 }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The schedule: kernels one after the other, guests beside them as soon as theirs is there.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use anyhow::Result;
 
@@ -12,13 +10,20 @@ use crate::fault::{Fault, FaultKind};
 use crate::lab::check::CheckKind;
 use crate::lab::kernel::Abi;
 use crate::parse::splat::Splats;
+use crate::plan::select::Role;
 use crate::plan::work::{GuestWork, KernelWork, Plan, PlannedCheck};
 use crate::record::model::{Attempt, CellRecord, Host, Outcome};
+use crate::record::store::timestamp;
+use crate::run::code::code_key;
 use crate::run::context::Context;
 use crate::run::event::{Cached, Event, Step};
-use crate::run::guest::{self, Prepared, Ready, without_guest};
+use crate::run::found;
+use crate::run::guest::{self, Watched, without_guest};
 use crate::run::kernel::{self, Built, Kernel};
 use crate::run::program::{self, Compiled, Program};
+use crate::run::queue::{Boot, CloseOnDrop, Queue};
+use crate::run::ready::{Prepared, Ready};
+use crate::run::shown::{Likenesses, has_successor};
 use crate::run::source::{self, Applied, Source};
 use crate::run::static_check::{self, StaticResult, Subject};
 use crate::run::tree_facts::TreeFacts;
@@ -48,73 +53,9 @@ pub fn run(context: &Context<'_>, plan: &Plan, host: &Host, splats: &Splats) -> 
     })
 }
 
-/// Guests that are ready to boot.
-#[derive(Default)]
-struct Queue {
-    state: Mutex<QueueState>,
-    changed: Condvar,
-    stopped: AtomicBool,
-}
-
-#[derive(Default)]
-struct QueueState {
-    ready: VecDeque<Ready>,
-    is_closed: bool,
-}
-
-struct CloseOnDrop<'a>(&'a Queue);
-
-impl Drop for CloseOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, QueueState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn push(&self, ready: Ready) {
-        self.lock().ready.push_back(ready);
-        self.changed.notify_one();
-    }
-
-    fn close(&self) {
-        self.lock().is_closed = true;
-        self.changed.notify_all();
-    }
-
-    /// Nothing more is begun.
-    fn stop(&self) {
-        self.stopped.store(true, Ordering::SeqCst);
-        self.close();
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::SeqCst)
-    }
-
-    fn next(&self) -> Option<Ready> {
-        let mut state = self.lock();
-        loop {
-            if self.is_stopped() {
-                return None;
-            }
-            if let Some(ready) = state.ready.pop_front() {
-                return Some(ready);
-            }
-            if state.is_closed {
-                return None;
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
 fn boot_guests(context: &Context<'_>, host: &Host, splats: &Splats, queue: &Queue) -> Result<()> {
-    while let Some(ready) = queue.next() {
-        match boot_with_retries(context, host, splats, &ready) {
+    while let Some(boot) = queue.next() {
+        match boot_or_share(context, host, splats, queue, &boot) {
             Ok(record) => tell_cell(context, queue, record),
             Err(error) => {
                 queue.stop();
@@ -125,18 +66,53 @@ fn boot_guests(context: &Context<'_>, host: &Host, splats: &Splats, queue: &Queu
     Ok(())
 }
 
+/// A cell's verdict: by what another's guest showed if that stands for its own, else by its own.
+fn boot_or_share(
+    context: &Context<'_>,
+    host: &Host,
+    splats: &Splats,
+    queue: &Queue,
+    boot: &Boot,
+) -> Result<CellRecord> {
+    let ready = &boot.ready;
+    if let Some(other) = boot.shown_by.as_ref().map(ToString::to_string)
+        && let Some(watched) = queue.showings.wait_for(&other, &|| queue.is_stopped())
+    {
+        return guest::shared_verdict(context, ready, &watched, &other);
+    }
+    let mut shown = None;
+    let record = boot_with_retries(context, host, splats, ready, &mut shown);
+    if boot.is_kept {
+        // Nothing is kept of a boot that the lab spoiled: who waits for it boots itself.
+        let is_whole = record.as_ref().is_ok_and(|record| record.outcome != Outcome::Infra);
+        queue.showings.keep(&ready.work.cell.to_string(), shown.filter(|_| is_whole));
+    }
+    let record = record?;
+    if let Some(key) = &boot.found_by {
+        found::keep(context, key, &record)?;
+    }
+    Ok(record)
+}
+
 /// Only trouble of the lab's own is tried again, and every try is in the record.
 fn boot_with_retries(
     context: &Context<'_>,
     host: &Host,
     splats: &Splats,
     ready: &Ready,
+    shown: &mut Option<Arc<Watched>>,
 ) -> Result<CellRecord> {
     let cell = ready.work.cell.to_string();
     let mut attempts: Vec<Attempt> = Vec::new();
     loop {
         let started = Instant::now();
-        let mut record = match guest::run(context, host, splats, ready) {
+        let watched = guest::watch(context, host, splats, ready);
+        let judged = watched.and_then(|watched| {
+            let record = guest::verdict(context, ready, &watched);
+            *shown = Some(Arc::new(watched));
+            record
+        });
+        let mut record = match judged {
             Ok(record) => record,
             Err(error) if ends_the_run(&error) => return Err(error),
             Err(error) => infra(&cell, &error),
@@ -182,6 +158,7 @@ fn build_all(context: &Context<'_>, plan: &Plan, queue: &Queue) -> Result<()> {
 }
 
 fn build_sources(context: &Context<'_>, plan: &Plan, queue: &Queue) -> Result<()> {
+    let mut likenesses = Likenesses::default();
     for (at, work) in plan.sources.iter().enumerate() {
         if queue.is_stopped() {
             return Ok(());
@@ -192,7 +169,7 @@ fn build_sources(context: &Context<'_>, plan: &Plan, queue: &Queue) -> Result<()
             Ok(Applied::Source(source)) => {
                 for (at, kernel) in kernels() {
                     if !queue.is_stopped() {
-                        build_kernel(context, plan, queue, &source, at, kernel)?;
+                        build_kernel(context, plan, queue, &mut likenesses, &source, at, kernel)?;
                     }
                 }
             }
@@ -248,15 +225,24 @@ fn build_kernel(
     context: &Context<'_>,
     plan: &Plan,
     queue: &Queue,
+    likenesses: &mut Likenesses,
     source: &Source,
     at: usize,
     work: &KernelWork,
 ) -> Result<()> {
-    match try_build(context, plan, source, at, work, Statics::Made) {
-        Ok(Ok(readies)) => {
-            for ready in readies {
-                match ready {
-                    Ok(ready) => queue.push(ready),
+    let built = try_build(context, plan, source, at, work, Statics::Made).and_then(|built| {
+        let Ok(readies) = built else { return Ok(built.map(|_| Vec::new())) };
+        let boots = readies.into_iter().map(|ready| match ready {
+            Ok(ready) => enqueue(context, plan, likenesses, ready),
+            Err(record) => Ok(Err(record)),
+        });
+        Ok(Ok(boots.collect::<Result<Vec<_>>>()?))
+    });
+    match built {
+        Ok(Ok(boots)) => {
+            for boot in boots {
+                match boot {
+                    Ok(boot) => queue.push(boot),
                     Err(record) => tell_cell(context, queue, *record),
                 }
             }
@@ -274,6 +260,29 @@ fn build_kernel(
             Ok(())
         }
     }
+}
+
+/// What becomes of a guest that is ready: a boot, or a verdict that is known already.
+fn enqueue(
+    context: &Context<'_>,
+    plan: &Plan,
+    likenesses: &mut Likenesses,
+    ready: Ready,
+) -> Result<Result<Boot, Box<CellRecord>>> {
+    let shown_by = likenesses.shown_by(context, plan, &ready)?;
+    let is_kept = has_successor(plan, &ready.work);
+    let mut found_by = None;
+    if ready.work.role == Role::Baseline {
+        let today = &timestamp(SystemTime::now())[..10];
+        found_by = found::verdict_key(context, &ready, today)?;
+        // What its guest showed is gone: a point that would show the same needs one of its own.
+        if let Some(record) = found_by.as_ref().and_then(|key| found::find(context, key)) {
+            if !is_kept {
+                return Ok(Err(Box::new(record)));
+            }
+        }
+    }
+    Ok(Ok(Boot { ready, shown_by, is_kept, found_by }))
 }
 
 /// For each guest of a kernel: what it needs to boot, or why it cannot.
@@ -317,6 +326,7 @@ fn try_build(
     };
     let arch = context.lab.kernel(&work.id)?.arch;
     let facts = TreeFacts::find(source)?;
+    let code = code_key(context, &kernel)?;
     let timer = context.timer(Step::Programs, &subject);
     let init = program::init(context, arch.native_abi())?;
     let mut readies = Vec::new();
@@ -332,6 +342,7 @@ fn try_build(
         let ready = Ready {
             work: guest.clone(),
             build_ms: kernel.took_ms,
+            code: code.clone(),
             kernel: kernel.clone(),
             arch,
             init: init.clone(),

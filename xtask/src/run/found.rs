@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Verdicts that are found again: a baseline's changes only with what decides it.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::plan::key::{Key, KeyBuilder};
+use crate::record::model::{CellRecord, Outcome};
+use crate::run::cache::file_digest;
+use crate::run::context::Context;
+use crate::run::ready::{Prepared, Ready};
+
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    run: String,
+    record: CellRecord,
+}
+
+/// The key of everything that decides a verdict: the kernel, the programs, what they are asked and told,
+/// what is expected, and the lab that judges it. None where it is not known what the kernel executes.
+///
+/// # Errors
+/// As [`Ready::likeness`]; names of sub-tests that cannot be read.
+pub fn verdict_key(context: &Context<'_>, ready: &Ready, today: &str) -> Result<Option<Key>> {
+    let Some(likeness) = ready.likeness(context)? else { return Ok(None) };
+    let lab = std::env::current_exe().context("finding the lab's own program")?;
+    let mut key = KeyBuilder::new("verdict")
+        .part("likeness", likeness.as_str())
+        .part("kernel", ready.kernel.key.as_str())
+        .part("accelerator", format!("{:?}", context.options.accel))
+        .part("deadline", format!("{:?}", context.options.deadline))
+        .part("cell", ready.work.cell.to_string())
+        .part("splats", &context.lab.splats)
+        .part("expected", format!("{:?}", context.lab.expected))
+        .part("lab", file_digest(&lab)?);
+    // An entry that has run out expects nothing any more.
+    for entry in context.lab.expected.expired(today) {
+        key = key.part("expired", format!("{entry:?}"));
+    }
+    for (planned, prepared) in ready.work.checks.iter().zip(&ready.prepared) {
+        let how = match prepared {
+            Prepared::Program(_) => "in the guest".to_owned(),
+            Prepared::Absent(why) => format!("absent: {why}"),
+            Prepared::Made { subs, .. } => format!("{subs:?}"),
+        };
+        let names = context.lab.known_names(&ready.work.cell.tree, &planned.check.name)?;
+        key = key
+            .part("check", planned.check.name.as_str())
+            .part("scope", format!("{:?}", planned.scope))
+            .part("how", how)
+            .parts("name", names);
+    }
+    Ok(Some(key.finish()))
+}
+
+/// The verdict that an earlier run came to, and says so.
+pub fn find(context: &Context<'_>, key: &Key) -> Option<CellRecord> {
+    let Answer { run, mut record } = context.cache.answer(key)?;
+    record.found_in = Some(run);
+    // They are that run's, which may be gone.
+    record.files.clear();
+    Some(record)
+}
+
+/// Keeps a verdict for later runs. Only one that all of the evidence was there for is worth it.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn keep(context: &Context<'_>, key: &Key, record: &CellRecord) -> Result<()> {
+    if !matches!(record.outcome, Outcome::Pass | Outcome::Fail) {
+        return Ok(());
+    }
+    let run = context.folder.file_name().unwrap_or(Path::new("").as_os_str()).to_string_lossy().into_owned();
+    context.cache.keep_answer(key, &Answer { run, record: record.clone() })
+}
