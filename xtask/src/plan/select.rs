@@ -73,15 +73,15 @@ impl std::str::FromStr for Shard {
     }
 }
 
-/// Whether the user named the point of a cell.
+/// What named the point of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PointNamed {
-    /// By hand: every check of its series is asked.
-    ByHand,
-    /// It came from a default or a matrix: checks are asked from their patch on.
-    ByDefault,
-    /// It stands between the baseline and a named point: a check that was named is asked from its patch on.
-    ByExpansion,
+pub enum NamedBy {
+    /// The user: every check of its series is asked.
+    Hand,
+    /// A default or a matrix: checks are asked from their patch on.
+    Default,
+    /// Nobody: it stands between the baseline and a named point: a check that was named is asked from its patch on.
+    Expansion,
 }
 
 /// What a cell is for.
@@ -99,7 +99,7 @@ pub struct Selected {
     /// The cell.
     pub cell: Cell,
     /// How its point came in.
-    pub named: PointNamed,
+    pub named: NamedBy,
     /// What it is for.
     pub role: Role,
 }
@@ -142,7 +142,7 @@ fn expand(selected: &mut Vec<Selected>, selection: &Selection) {
             let cell = Cell { point, ..subject.cell.clone() };
             if !selected.iter().any(|other| other.cell == cell) {
                 let role = if applied == 0 { Role::Baseline } else { Role::Subject };
-                selected.push(Selected { cell, named: PointNamed::ByExpansion, role });
+                selected.push(Selected { cell, named: NamedBy::Expansion, role });
             }
         }
     }
@@ -194,14 +194,14 @@ fn matrix_cells(lab: &Lab, name: &str, selection: &Selection) -> Result<Vec<Sele
     }
     Ok(cells
         .into_iter()
-        .map(|cell| Selected { cell, named: PointNamed::ByDefault, role: Role::Subject })
+        .map(|cell| Selected { cell, named: NamedBy::Default, role: Role::Subject })
         .collect())
 }
 
 /// The product of the axes, narrowed by globs.
 fn axis_cells(lab: &Lab, selection: &Selection) -> Result<Vec<Selected>, Fault> {
     let axes = Axes::named(lab, selection)?;
-    let by_hand = if selection.series.is_empty() { PointNamed::ByDefault } else { PointNamed::ByHand };
+    let by_hand = if selection.series.is_empty() { NamedBy::Default } else { NamedBy::Hand };
     if selection.globs.is_empty() {
         // A name given twice makes no cell twice.
         let cells: BTreeSet<Cell> = axes.product(lab).collect();
@@ -214,17 +214,17 @@ fn axis_cells(lab: &Lab, selection: &Selection) -> Result<Vec<Selected>, Fault> 
     for glob in &selection.globs {
         let (cells, named) = if has_wildcard(glob) {
             let points = points_in(lab, &with_last_point(lab, glob));
-            let named = if points.is_empty() { by_hand } else { PointNamed::ByHand };
+            let named = if points.is_empty() { by_hand } else { NamedBy::Hand };
             (matching(lab, glob, &axes)?, named)
         } else {
-            (vec![Cell::parse(lab, glob)?], PointNamed::ByHand)
+            (vec![Cell::parse(lab, glob)?], NamedBy::Hand)
         };
         if cells.is_empty() {
             return Err(no_match(&format!("`{}` matches no cell", glob.escape_default())));
         }
         for cell in cells {
             match selected.iter_mut().find(|other| other.cell == cell) {
-                Some(other) if named == PointNamed::ByHand => other.named = named,
+                Some(other) if named == NamedBy::Hand => other.named = named,
                 Some(_) => {}
                 None => selected.push(Selected { cell, named, role: Role::Subject }),
             }

@@ -36,7 +36,7 @@ fn ids(line: &str) -> Vec<String> {
 }
 
 /// Cells and whether their points were named by hand.
-fn named(line: &str) -> Vec<(String, PointNamed)> {
+fn named(line: &str) -> Vec<(String, NamedBy)> {
     let selected = select(&LAB, &selection(line)).unwrap();
     selected.into_iter().map(|one| (one.cell.to_string(), one.named)).collect()
 }
@@ -53,7 +53,7 @@ const DEFAULT: [&str; 3] =
 #[test]
 fn nothing_named_is_the_default_matrix() {
     assert_eq!(ids(""), DEFAULT);
-    assert!(named("").iter().all(|(_, named)| *named == PointNamed::ByDefault));
+    assert!(named("").iter().all(|(_, named)| *named == NamedBy::Default));
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_literal_in_a_glob_widens_its_axis() {
 fn a_series_without_a_number_is_all_of_it_in_a_glob_too() {
     assert_eq!(ids("5.10/seccomp-cache/*"), DEFAULT);
     assert_eq!(ids("*/follow/i386"), ["5.10/follow@2/i386"]);
-    assert_eq!(named("*/follow/i386")[0].1, PointNamed::ByHand);
+    assert_eq!(named("*/follow/i386")[0].1, NamedBy::Hand);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn no_cell_comes_twice() {
 
 #[test]
 fn a_point_counts_as_named_where_the_user_wrote_it() {
-    use PointNamed::{ByDefault, ByHand};
+    use NamedBy::{Default as ByDefault, Hand as ByHand};
     for (line, wanted) in [
         ("*/i386", ByDefault),
         ("6.1/*/i386", ByDefault),

@@ -9,7 +9,7 @@ use crate::lab::kernel::{Abi, KernelId};
 use crate::lab::names::TreeName;
 use crate::lab::series::Point;
 use crate::plan::cell::Cell;
-use crate::plan::select::{PointNamed, Points, Role, Selected, Selection, select};
+use crate::plan::select::{NamedBy, Points, Role, Selected, Selection, select};
 
 /// What has to be done, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -185,8 +185,8 @@ fn planned_checks(lab: &Lab, selection: &Selection, selected: &Selected) -> Resu
                 continue;
             }
             let is_asked = match selected.named {
-                PointNamed::ByExpansion => by_hand && !is_brought_later(lab, selected, check)?,
-                PointNamed::ByHand | PointNamed::ByDefault => by_hand,
+                NamedBy::Expansion => by_hand && !is_brought_later(lab, selected, check)?,
+                NamedBy::Hand | NamedBy::Default => by_hand,
             };
             let scope = match is_asked || is_of_series(lab, selected, check)? {
                 true => Scope::Asked,
@@ -216,7 +216,7 @@ fn is_brought_later(lab: &Lab, selected: &Selected, check: &Check) -> Result<boo
 
 /// Whether the cell's series brings this check, at this point or, for a point named by hand, at all.
 fn is_of_series(lab: &Lab, selected: &Selected, check: &Check) -> Result<bool, Fault> {
-    let by_hand = selected.named == PointNamed::ByHand;
+    let by_hand = selected.named == NamedBy::Hand;
     Ok(lab.applied(&selected.cell.point)?.into_iter().any(|(series, applied)| {
         let mut of_series =
             series.facts.check.iter().filter(|brought| check.name.is_under(brought.name.as_str()));

@@ -276,10 +276,10 @@ fn enqueue(
         let today = &timestamp(SystemTime::now())[..10];
         found_by = found::verdict_key(context, &ready, today)?;
         // What its guest showed is gone: a point that would show the same needs one of its own.
-        if let Some(record) = found_by.as_ref().and_then(|key| found::find(context, key)) {
-            if !is_kept {
-                return Ok(Err(Box::new(record)));
-            }
+        if let Some(record) = found_by.as_ref().and_then(|key| found::find(context, key))
+            && !is_kept
+        {
+            return Ok(Err(Box::new(record)));
         }
     }
     Ok(Ok(Boot { ready, shown_by, is_kept, found_by }))
