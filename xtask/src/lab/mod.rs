@@ -52,6 +52,9 @@ pub struct Defaults {
     pub flavors: Vec<FlavorName>,
     /// The matrix whose checks are run when none is named.
     pub matrix: MatrixName,
+    /// Checks, or families of them, that are added where every patch is tested.
+    #[serde(default)]
+    pub every_patch: Vec<String>,
 }
 
 /// How long things may take.

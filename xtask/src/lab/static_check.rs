@@ -97,6 +97,8 @@ pub enum Method {
         /// Where to look for such files.
         folders: Vec<String>,
     },
+    /// Compiles what the last patch of a point touches, with `W=1`: no warning may be new.
+    PatchWarnings {},
     /// Looks for a pattern in a file of the tree.
     Text {
         /// The file.
@@ -187,7 +189,7 @@ impl Method {
     /// Paths that it names.
     pub fn paths(&self) -> Vec<&str> {
         match self {
-            Method::Disassembly { .. } => Vec::new(),
+            Method::Disassembly { .. } | Method::PatchWarnings {} => Vec::new(),
             Method::Kconfig { header, .. } => vec![header],
             Method::Header { header, like, .. } => vec![header, like],
             Method::CrossCompile { objects, .. } => objects.iter().map(String::as_str).collect(),
@@ -200,7 +202,7 @@ impl Method {
     /// Whether the result depends on the cell's kernel, or on its source alone.
     pub fn needs_kernel(&self) -> bool {
         match self {
-            Method::Disassembly { .. } | Method::Compile { .. } => true,
+            Method::Disassembly { .. } | Method::Compile { .. } | Method::PatchWarnings {} => true,
             Method::Header { cross, .. } => cross.is_none(),
             Method::Kconfig { .. }
             | Method::CrossCompile { .. }

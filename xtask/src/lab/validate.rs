@@ -49,6 +49,9 @@ impl Lab {
             .context("in [defaults]")?;
         known("matrix", self.defaults.matrix.as_str(), self.matrices.keys().map(MatrixName::as_str))
             .context("in [defaults]")?;
+        for check in &self.defaults.every_patch {
+            self.checks_under(check).context("in [defaults], every_patch")?;
+        }
         for (name, matrix) in &self.matrices {
             for check in &matrix.checks {
                 self.checks_under(check).with_context(|| format!("in [matrix.{name}]"))?;

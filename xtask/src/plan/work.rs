@@ -176,6 +176,9 @@ fn planned_checks(lab: &Lab, selection: &Selection, selected: &Selected) -> Resu
         names = from_matrix.map(|(_, matrix)| matrix.checks.clone()).unwrap_or_default();
         names.extend(lab.variants_of(&id).flat_map(|variant| variant.checks.iter().cloned()));
         without.extend(lab.variants_of(&id).flat_map(|variant| &variant.without));
+        if selection.points == Points::Every {
+            names.extend(lab.defaults.every_patch.iter().cloned());
+        }
     }
     let mut planned: Vec<PlannedCheck> = Vec::new();
     for name in &names {

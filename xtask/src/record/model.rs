@@ -164,6 +164,16 @@ pub struct CellRecord {
     pub found_in: Option<String>,
 }
 
+impl CellRecord {
+    /// The word for its outcome: a verdict that another's guest showed is not called a pass.
+    pub fn word(&self) -> &'static str {
+        match (self.outcome, &self.same_as) {
+            (Outcome::Pass, Some(_)) => "inert",
+            (outcome, _) => outcome.word(),
+        }
+    }
+}
+
 /// Names of stored things that decided a cell.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keys {

@@ -24,6 +24,8 @@ pub struct Source {
     pub tree: String,
     /// The id that a kernel depends on: without documentation and user-space tests.
     pub kernel_tree: String,
+    /// git's id of the tree without the last of its patches.
+    pub previous: Option<String>,
     /// Digests of the patches, in order.
     pub patches: Vec<String>,
     /// Taken when the work tree is first needed, and kept for as long as it is.
@@ -52,6 +54,7 @@ pub struct ApplyFailure {
 struct Answer {
     tree: String,
     kernel_tree: String,
+    previous: Option<String>,
 }
 
 /// Fetches, imports and patches.
@@ -70,23 +73,29 @@ pub fn prepare(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
         && imported.git.try_with(&["cat-file", "-e", &answer.tree], None, None, b"")?.exit.is_success()
     {
         context.done(timer, count(&patches), Cached::Yes);
-        let Answer { tree, kernel_tree } = answer;
-        return Ok(Applied::Source(Source { imported, tree, kernel_tree, patches: digests, lock }));
+        let Answer { tree, kernel_tree, previous } = answer;
+        return Ok(Applied::Source(Source { imported, tree, kernel_tree, previous, patches: digests, lock }));
     }
     context.announce(&timer, &count(&patches));
     let (start, applied) = longest_known(context, &imported, &digests)?;
-    let tree = match apply(context, &imported, &start, &patches, applied)? {
-        Ok(tree) => tree,
+    let trees = match apply(context, &imported, &start, &patches, applied)? {
+        Ok(trees) => trees,
         Err(failure) => return Ok(Applied::Failed(failure)),
     };
+    let (tree, previous) = match trees.as_slice() {
+        [] => (start, None),
+        [only] => (only.clone(), (!patches.is_empty()).then_some(start)),
+        [.., previous, last] => (last.clone(), Some(previous.clone())),
+    };
     let kernel_tree = kernel_tree(&imported, &tree)?;
-    context.cache.keep_answer(&request, &Answer { tree: tree.clone(), kernel_tree: kernel_tree.clone() })?;
+    let answer = Answer { tree: tree.clone(), kernel_tree: kernel_tree.clone(), previous: previous.clone() };
+    context.cache.keep_answer(&request, &answer)?;
     context.done(timer, count(&patches), Cached::No);
-    Ok(Applied::Source(Source { imported, tree, kernel_tree, patches: digests, lock }))
+    Ok(Applied::Source(Source { imported, tree, kernel_tree, previous, patches: digests, lock }))
 }
 
 fn request_key(imported: &Imported, digests: &[String]) -> Key {
-    KeyBuilder::new("source").part("base", &imported.tree).parts("patch", digests).finish()
+    KeyBuilder::new("source with its previous").part("base", &imported.tree).parts("patch", digests).finish()
 }
 
 /// The tree with as many of the first patches as were applied together before, and how many they are.
@@ -112,18 +121,19 @@ fn count(patches: &[&Patch]) -> String {
 }
 
 /// Applies patches one by one to an index of their own, which begins as the tree with the first
-/// `applied` of them.
+/// `applied` of them. Gives the tree after the last, and the one before it where it was made here.
 fn apply(
     context: &Context<'_>,
     imported: &Imported,
     start: &str,
     patches: &[&Patch],
     applied: usize,
-) -> Result<Result<String, ApplyFailure>> {
+) -> Result<Result<Vec<String>, ApplyFailure>> {
     let scratch = context.cache.temporary()?;
     let index = scratch.path().join("index");
     let git = &imported.git;
     git.run_with(&["read-tree", start], Some(&index), None, b"")?;
+    let mut trees = Vec::new();
     for (number, patch) in patches.iter().enumerate().skip(applied) {
         let file = scratch.path().join("patch");
         fs::write(&file, &patch.diff)?;
@@ -137,8 +147,11 @@ fn apply(
         if !captured.exit.is_success() {
             return Ok(Err(failure(patch, number + 1, patches.len(), &captured.stderr, &file)));
         }
+        if number + 2 >= patches.len() {
+            trees.push(git.run_with(&["write-tree"], Some(&index), None, b"")?.text().trim().to_owned());
+        }
     }
-    Ok(Ok(git.run_with(&["write-tree"], Some(&index), None, b"")?.text().trim().to_owned()))
+    Ok(Ok(trees))
 }
 
 /// Names the patch and the hunk that git could not place.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use console::style;
 
 use crate::record::model::{CellRecord, CheckRecord, CheckStatus, Outcome};
-use crate::tell::summary::outcome_style;
+use crate::tell::summary::cell_style;
 use crate::tell::table::{Align, lay_out};
 
 /// More checks than this stand one below the other, where the cells are few.
@@ -18,6 +18,11 @@ const CELLS_BESIDE_MAX: usize = 6;
 /// `87/87`; with skips named, since a skip is no pass.
 pub fn check_counts(check: &CheckRecord) -> String {
     Counts::of(std::slice::from_ref(&check)).to_string()
+}
+
+/// The same of several checks together.
+pub fn counts_of(checks: &[&CheckRecord]) -> String {
+    Counts::of(checks).to_string()
 }
 
 /// Results of one or more checks.
@@ -142,7 +147,7 @@ fn common_prefix(cells: &[CellRecord]) -> &str {
 }
 
 fn outcome_cell(cell: &CellRecord) -> String {
-    outcome_style(cell.outcome).apply_to(cell.outcome.word()).to_string()
+    cell_style(cell).apply_to(cell.word()).to_string()
 }
 
 fn guest_cell(cell: &CellRecord) -> String {

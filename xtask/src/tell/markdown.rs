@@ -23,11 +23,11 @@ pub fn markdown(run: &Run) -> String {
             })
             .collect();
         let checks = checks.iter().map(String::as_str);
-        let words: Vec<&str> = [cell.id.as_str(), cell.outcome.word()].into_iter().chain(checks).collect();
+        let words: Vec<&str> = [cell.id.as_str(), cell.word()].into_iter().chain(checks).collect();
         text.push_str(&row(&words));
     }
     for cell in run.cells.iter().filter(|cell| cell.outcome != Outcome::Pass) {
-        let _ = writeln!(text, "\n**{}** {}: {}", cell.id, cell.outcome.word(), cell.reason);
+        let _ = writeln!(text, "\n**{}** {}: {}", cell.id, cell.word(), cell.reason);
         if !cell.excerpt.is_empty() {
             let _ = writeln!(text, "\n```\n{}\n```", cell.excerpt.join("\n").replace("```", "'''"));
         }

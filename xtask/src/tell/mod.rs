@@ -11,6 +11,7 @@ pub mod ktap;
 pub mod list;
 pub mod markdown;
 pub mod mutants;
+pub mod patches;
 pub mod summary;
 pub mod table;
 pub mod terminal;

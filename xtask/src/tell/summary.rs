@@ -10,6 +10,7 @@ use console::{Style, style};
 use crate::record::model::{CellRecord, Outcome, Run, RunState};
 use crate::sys::process::quote;
 use crate::tell::grid::{self, check_counts};
+use crate::tell::patches;
 use crate::tell::terminal::status_line;
 
 /// The colour of an outcome.
@@ -22,12 +23,18 @@ pub fn outcome_style(outcome: Outcome) -> Style {
     }
 }
 
+/// The colour of a cell: an inert one is not as good as one that was booted.
+pub fn cell_style(cell: &CellRecord) -> Style {
+    if cell.word() == "inert" { Style::new().cyan() } else { outcome_style(cell.outcome) }
+}
+
 /// Everything that `test` ends with.
 pub fn summary(run: &Run, folder: &Path) -> String {
     let mut text = String::new();
     let bad: Vec<&CellRecord> = run.cells.iter().filter(|cell| cell.outcome != Outcome::Pass).collect();
     text.push('\n');
-    text.push_str(&grid::table(&run.cells));
+    let table = patches::table(run).unwrap_or_else(|| grid::table(&run.cells));
+    text.push_str(&table);
     text.push('\n');
     for cell in &bad {
         let word = cell.outcome.word().to_uppercase();
@@ -113,16 +120,16 @@ fn accelerators(cells: &[CellRecord]) -> String {
 }
 
 fn totals(run: &Run) -> String {
-    let mut counts: Vec<(Outcome, usize)> = Vec::new();
+    let mut counts: Vec<(&CellRecord, usize)> = Vec::new();
     for cell in &run.cells {
-        match counts.iter_mut().find(|(outcome, _)| *outcome == cell.outcome) {
+        match counts.iter_mut().find(|(other, _)| other.word() == cell.word()) {
             Some((_, count)) => *count += 1,
-            None => counts.push((cell.outcome, 1)),
+            None => counts.push((cell, 1)),
         }
     }
     let counts: Vec<String> = counts
         .iter()
-        .map(|(outcome, n)| outcome_style(*outcome).apply_to(format!("{n} {}", outcome.word())).to_string())
+        .map(|(cell, n)| cell_style(cell).apply_to(format!("{n} {}", cell.word())).to_string())
         .collect();
     let cells = if run.cells.len() == 1 { "1 cell".to_owned() } else { format!("{} cells", run.cells.len()) };
     let state = match run.state {
@@ -150,7 +157,7 @@ fn span(run: &Run) -> Option<Duration> {
 pub fn full(run: &Run) -> String {
     let mut text = String::new();
     for cell in &run.cells {
-        let _ = writeln!(text, "{} {} {}", cell.id, cell.outcome.word(), cell.reason);
+        let _ = writeln!(text, "{} {} {}", cell.id, cell.word(), cell.reason);
         for check in &cell.checks {
             let _ = writeln!(
                 text,

@@ -13,7 +13,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use crate::record::model::{CellRecord, Outcome};
 use crate::run::event::{Cached, Event, GuestProgress, Step};
 use crate::tell::grid::families_line;
-use crate::tell::summary::outcome_style;
+use crate::tell::summary::cell_style;
 
 /// Lines of an excerpt that are shown at once; the rest is in the record.
 const EXCERPT_LINES_SHOWN: usize = 16;
@@ -162,13 +162,17 @@ pub fn status_line(how: &Style, word: &str, took: Option<Duration>, text: &str) 
 /// The lines for a cell: its verdict, and for anything but a pass why.
 pub fn cell_lines(record: &CellRecord) -> String {
     let took = record.timings_ms.get("guest").map(|ms| Duration::from_millis(*ms));
-    let word = record.outcome.word().to_uppercase();
+    let word = record.word().to_uppercase();
     let mut text = record.id.clone();
-    if record.outcome == Outcome::Pass {
+    if let Some(other) = &record.same_as {
+        text.push_str(&format!("  its kernel and programs are those of {other}"));
+    } else if let Some(run) = &record.found_in {
+        text.push_str(&format!("  found again: run {run}"));
+    } else if record.outcome == Outcome::Pass {
         text.push_str("  ");
         text.push_str(&style(families_line(record)).dim().to_string());
     }
-    let mut lines = status_line(&outcome_style(record.outcome), &word, took, &text);
+    let mut lines = status_line(&cell_style(record), &word, took, &text);
     if record.outcome != Outcome::Pass {
         lines.push_str(&format!("{:>14}{}\n", "", record.reason));
         let shown = record.excerpt.iter().take(EXCERPT_LINES_SHOWN);

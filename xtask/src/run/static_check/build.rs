@@ -260,9 +260,20 @@ pub(super) struct Baseline {
 /// # Errors
 /// With git's words if it fails.
 pub(super) fn changed(subject: &Subject<'_>) -> Result<Vec<String>> {
-    let imported = &subject.source.imported;
-    let words = ["diff-tree", "-r", "--name-only", "--no-renames", "--diff-filter=a"];
-    let listed = imported.git.run(&[&words[..], &[&imported.tree, &subject.source.tree]].concat())?;
+    differing(subject, &subject.source.imported.tree, "--diff-filter=a")
+}
+
+/// The C files of a source that are not as another tree has them, new ones included.
+///
+/// # Errors
+/// With git's words if it fails.
+pub(super) fn changed_since(subject: &Subject<'_>, tree: &str) -> Result<Vec<String>> {
+    differing(subject, tree, "--diff-filter=d")
+}
+
+fn differing(subject: &Subject<'_>, tree: &str, filter: &str) -> Result<Vec<String>> {
+    let words = ["diff-tree", "-r", "--name-only", "--no-renames", filter, tree, &subject.source.tree];
+    let listed = subject.source.imported.git.run(&words)?;
     let listed = listed.text();
     let names = listed.lines().filter(|path| path.ends_with(".c") || path.ends_with(".h"));
     Ok(names.map(str::to_owned).collect())
@@ -274,11 +285,19 @@ impl Baseline {
     /// # Errors
     /// Trouble of the lab's.
     pub(super) fn write(subject: &Subject<'_>) -> Result<Self> {
+        Self::write_from(subject, &subject.source.imported.tree)
+    }
+
+    /// As [`Baseline::write`], for another tree than the base.
+    ///
+    /// # Errors
+    /// Trouble of the lab's.
+    pub(super) fn write_from(subject: &Subject<'_>, tree: &str) -> Result<Self> {
         let folder = subject.context.cache.temporary()?;
         let imported = &subject.source.imported;
         let mut written = Vec::new();
-        for path in changed(subject)? {
-            if let Some(text) = imported.git.file(&imported.tree, &path)? {
+        for path in differing(subject, tree, "--diff-filter=a")? {
+            if let Some(text) = imported.git.file(tree, &path)? {
                 let to = folder.path().join(&path);
                 if let Some(parent) = to.parent() {
                     fs::create_dir_all(parent)?;

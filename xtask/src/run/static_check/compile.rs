@@ -131,7 +131,7 @@ fn mentioning(subject: &Subject<'_>, pattern: &str, folders: &[String]) -> Resul
 }
 
 /// Whether make says that the config has no use for an object. Any other failure is one.
-fn is_left_out(said: &str, target: &str) -> bool {
+pub(super) fn is_left_out(said: &str, target: &str) -> bool {
     // make that misses what the object is made from says `…, needed by '…'.`, and that is a failure.
     let no_rule = format!("No rule to make target '{target}'.");
     let nothing = format!("Nothing to be done for '{target}'.");
@@ -139,7 +139,7 @@ fn is_left_out(said: &str, target: &str) -> bool {
 }
 
 /// Judges objects: all there, and no warning that the baseline does not give.
-fn judge(
+pub(super) fn judge(
     name: &str,
     objects: &Objects<'_>,
     targets: &[&str],

@@ -17,6 +17,7 @@ mod kconfig;
 mod kconfig_option;
 mod machine_code;
 mod masked_index;
+mod patch;
 mod sources;
 mod warnings;
 
@@ -175,6 +176,7 @@ fn look(subject: &Subject<'_>, method: &Method, deadline: Duration) -> Result<Fo
         Method::Compile { variants, mentions, folders } => {
             compile::variants(subject, variants, mentions, folders, deadline)
         }
+        Method::PatchWarnings {} => patch::warnings(subject, deadline),
         Method::Text { file, pattern } => text(subject, file, pattern),
     }
 }
@@ -183,7 +185,8 @@ fn look(subject: &Subject<'_>, method: &Method, deadline: Duration) -> Result<Fo
 fn outer_key(subject: &Subject<'_>, applies: &[FilePattern], method: &Method) -> Result<Key> {
     let mut key = base_key("static check", subject, applies, method)?
         .part("tree", &subject.source.tree)
-        .part("base", &subject.source.imported.tree);
+        .part("base", &subject.source.imported.tree)
+        .parts("previous", &subject.source.previous);
     if method.needs_kernel() {
         key = key.part("kernel", subject.kernel.key.as_str()).part("config", config_text(subject));
     }
@@ -196,7 +199,10 @@ fn inner_key(subject: &Subject<'_>, applies: &[FilePattern], method: &Method) ->
     let key = base_key("static check, by parts", subject, applies, method)?;
     let mut paths: Vec<&str> = applies.iter().map(|one| one.file.as_str()).collect();
     let key = match method {
-        Method::Disassembly { .. } | Method::Text { .. } | Method::Compile { .. } => return Ok(None),
+        Method::Disassembly { .. }
+        | Method::Text { .. }
+        | Method::Compile { .. }
+        | Method::PatchWarnings {} => return Ok(None),
         Method::Kconfig { header, .. } => key.part("kconfig", kconfig::inputs(subject, Some(header))?),
         Method::HostProgram { source, .. } => {
             paths.push(source);
