@@ -11,7 +11,7 @@ use crate::cmd::session::{Session, describe_host};
 use crate::lab::Lab;
 use crate::lab::series::{Series, SeriesOrigin};
 use crate::parse::splat::Splats;
-use crate::plan::work::Plan;
+use crate::plan::work::{GuestWork, Plan};
 use crate::record::model::{CellRecord, Host, Outcome, PatchRecord, Run, RunState, SCHEMA, SeriesRecord};
 use crate::record::store::{RunFolder, new_id, timestamp, write_atomically};
 use crate::run::compiler::Toolchain;
@@ -138,7 +138,7 @@ fn listen(
         match event {
             Event::Cell(record) => {
                 if let Some(cell) = run.cells.iter_mut().find(|cell| cell.id == record.id) {
-                    *cell = *record;
+                    *cell = CellRecord { role: cell.role, ..*record };
                 }
             }
             Event::Tree { name, record } => {
@@ -162,8 +162,10 @@ fn reports(run: &Run, folder: &RunFolder) -> Result<()> {
 /// A record in which nothing has a verdict yet: what never comes to its turn stays cancelled.
 fn new_run(lab: &Lab, phases: &Phases<'_>, host: &Host) -> Result<Run> {
     let now = SystemTime::now();
-    let blank = |cell: String| -> CellRecord {
-        without_guest(&cell, Outcome::Cancelled, "it never came to its turn".into(), Vec::new())
+    let blank = |guest: &GuestWork| -> CellRecord {
+        let reason = "it never came to its turn".into();
+        let record = without_guest(&guest.cell.to_string(), Outcome::Cancelled, reason, Vec::new());
+        CellRecord { role: guest.role, ..record }
     };
     let guests = phases.plans.iter().flat_map(|plan| &plan.guests);
     Ok(Run {
@@ -180,7 +182,7 @@ fn new_run(lab: &Lab, phases: &Phases<'_>, host: &Host) -> Result<Run> {
         seed: phases.seed,
         series: series_records(lab, phases.plans)?,
         trees: BTreeMap::new(),
-        cells: guests.map(|guest| blank(guest.cell.to_string())).collect(),
+        cells: guests.map(blank).collect(),
         mutants: Vec::new(),
         timings_ms: BTreeMap::new(),
     })

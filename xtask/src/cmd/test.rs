@@ -17,6 +17,7 @@ use crate::lab::check::CheckKind;
 use crate::parse::splat::Splats;
 use crate::plan::select::{Baseline, Points, Selection};
 use crate::plan::work::{Plan, Scope};
+use crate::record::baseline::deciding_outcomes;
 use crate::record::model::{Outcome, Run, worst_exit_code};
 use crate::record::store::{timestamp, write_atomically};
 use crate::tell;
@@ -53,7 +54,7 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
             tell::print(&status_line(&Style::new().cyan(), "ROUND", None, &text));
         }
         let (run, _) = engine::run_plan(&session, &plan, &options, &splats, 0)?;
-        worst.extend(run.cells.iter().map(|cell| cell.outcome));
+        worst.extend(deciding_outcomes(&run));
         if args.save_names {
             save_names(&session.lab, &plan, &run)?;
         }

@@ -9,6 +9,7 @@ use crate::lab::kernel::FlavorId;
 use crate::lab::names::{MatrixName, SeriesName, TreeName, VariantName, unknown};
 use crate::lab::series::Point;
 use crate::plan::cell::{Cell, parse_point};
+use crate::record::model::CellRole;
 
 /// What the user asked for, names not yet looked up.
 #[derive(Debug, Clone, Default)]
@@ -84,15 +85,6 @@ pub enum NamedBy {
     Expansion,
 }
 
-/// What a cell is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// It is tested.
-    Subject,
-    /// Others are compared with it. Its verdict is found again where nothing that decides it has changed.
-    Baseline,
-}
-
 /// A cell that is to be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selected {
@@ -101,7 +93,7 @@ pub struct Selected {
     /// How its point came in.
     pub named: NamedBy,
     /// What it is for.
-    pub role: Role,
+    pub role: CellRole,
 }
 
 /// The cells that a selection names, in the order of the work: trees, points, kernels.
@@ -141,7 +133,7 @@ fn expand(selected: &mut Vec<Selected>, selection: &Selection) {
             let point = Point { applied, ..subject.cell.point.clone() };
             let cell = Cell { point, ..subject.cell.clone() };
             if !selected.iter().any(|other| other.cell == cell) {
-                let role = if applied == 0 { Role::Baseline } else { Role::Subject };
+                let role = if applied == 0 { CellRole::Baseline } else { CellRole::Subject };
                 selected.push(Selected { cell, named: NamedBy::Expansion, role });
             }
         }
@@ -194,7 +186,7 @@ fn matrix_cells(lab: &Lab, name: &str, selection: &Selection) -> Result<Vec<Sele
     }
     Ok(cells
         .into_iter()
-        .map(|cell| Selected { cell, named: NamedBy::Default, role: Role::Subject })
+        .map(|cell| Selected { cell, named: NamedBy::Default, role: CellRole::Subject })
         .collect())
 }
 
@@ -207,7 +199,7 @@ fn axis_cells(lab: &Lab, selection: &Selection) -> Result<Vec<Selected>, Fault> 
         let cells: BTreeSet<Cell> = axes.product(lab).collect();
         return Ok(cells
             .into_iter()
-            .map(|cell| Selected { cell, named: by_hand, role: Role::Subject })
+            .map(|cell| Selected { cell, named: by_hand, role: CellRole::Subject })
             .collect());
     }
     let mut selected: Vec<Selected> = Vec::new();
@@ -226,7 +218,7 @@ fn axis_cells(lab: &Lab, selection: &Selection) -> Result<Vec<Selected>, Fault> 
             match selected.iter_mut().find(|other| other.cell == cell) {
                 Some(other) if named == NamedBy::Hand => other.named = named,
                 Some(_) => {}
-                None => selected.push(Selected { cell, named, role: Role::Subject }),
+                None => selected.push(Selected { cell, named, role: CellRole::Subject }),
             }
         }
     }

@@ -9,7 +9,8 @@ use crate::lab::kernel::{Abi, KernelId};
 use crate::lab::names::TreeName;
 use crate::lab::series::Point;
 use crate::plan::cell::Cell;
-use crate::plan::select::{NamedBy, Points, Role, Selected, Selection, select};
+use crate::plan::select::{NamedBy, Points, Selected, Selection, select};
+use crate::record::model::CellRole;
 
 /// What has to be done, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub struct GuestWork {
     /// stands for both.
     pub predecessor: Option<Cell>,
     /// Whether a verdict of an earlier run will do.
-    pub role: Role,
+    pub role: CellRole,
 }
 
 /// A check of a cell.

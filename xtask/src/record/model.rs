@@ -156,12 +156,32 @@ pub struct CellRecord {
     /// The lines that show why, for anything but a pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excerpt: Vec<String>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "CellRole::is_subject")]
+    pub role: CellRole,
     /// The cell whose guest showed this: an inert point has no boot of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_as: Option<String>,
     /// The run that came to this verdict, by its id: it was found again by key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_in: Option<String>,
+}
+
+/// What a cell is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CellRole {
+    /// It is tested.
+    #[default]
+    Subject,
+    /// Others are compared with it. Its verdict is found again where nothing that decides it has changed.
+    Baseline,
+}
+
+impl CellRole {
+    fn is_subject(&self) -> bool {
+        *self == CellRole::Subject
+    }
 }
 
 impl CellRecord {

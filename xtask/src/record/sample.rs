@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::model::{
-    AccelRecord, Attempt, CellRecord, CheckRecord, CheckStatus, FindingRecord, Host, Keys, Outcome,
+    AccelRecord, Attempt, CellRecord, CellRole, CheckRecord, CheckStatus, FindingRecord, Host, Keys, Outcome,
     PatchRecord, Run, RunState, SCHEMA, SeriesRecord, SubRecord, TreeRecord,
 };
 
@@ -44,6 +44,7 @@ pub fn cell(id: &str, outcome: Outcome, reason: &str, checks: Vec<CheckRecord>) 
         findings: Vec::new(),
         timings_ms: BTreeMap::from([("guest".into(), 12_345)]),
         files: BTreeMap::from([("console.log".into(), format!("{}.console.log", id.replace('/', "--")))]),
+        role: CellRole::Subject,
         same_as: None,
         found_in: None,
         excerpt: Vec::new(),

@@ -15,7 +15,7 @@ use crate::parse::splat::{Finding, Splats};
 use crate::parse::transcript::{Collector, Reading, Transcript, scan_console};
 use crate::plan::key::KeyBuilder;
 use crate::plan::work::PlannedCheck;
-use crate::record::model::{AccelRecord, CellRecord, Host, Keys, Outcome};
+use crate::record::model::{AccelRecord, CellRecord, CellRole, Host, Keys, Outcome};
 use crate::record::store::timestamp;
 use crate::run::artifact::{Files, Texts, Told, last_lines, read_end};
 use crate::run::context::Context;
@@ -137,6 +137,7 @@ pub fn verdict(context: &Context<'_>, ready: &Ready, watched: &Watched) -> Resul
         timings_ms: watched.timings.clone(),
         files: watched.files.clone(),
         excerpt: verdict.excerpt,
+        role: CellRole::Subject,
         same_as: None,
         found_in: None,
     })
@@ -301,6 +302,7 @@ pub fn without_guest(cell: &str, outcome: Outcome, reason: String, excerpt: Vec<
         timings_ms: BTreeMap::new(),
         files: BTreeMap::new(),
         excerpt,
+        role: CellRole::Subject,
         same_as: None,
         found_in: None,
     }

@@ -10,9 +10,8 @@ use crate::fault::{Fault, FaultKind};
 use crate::lab::check::CheckKind;
 use crate::lab::kernel::Abi;
 use crate::parse::splat::Splats;
-use crate::plan::select::Role;
 use crate::plan::work::{GuestWork, KernelWork, Plan, PlannedCheck};
-use crate::record::model::{Attempt, CellRecord, Host, Outcome};
+use crate::record::model::{Attempt, CellRecord, CellRole, Host, Outcome};
 use crate::record::store::timestamp;
 use crate::run::code::code_key;
 use crate::run::context::Context;
@@ -272,7 +271,7 @@ fn enqueue(
     let shown_by = likenesses.shown_by(context, plan, &ready)?;
     let is_kept = has_successor(plan, &ready.work);
     let mut found_by = None;
-    if ready.work.role == Role::Baseline {
+    if ready.work.role == CellRole::Baseline {
         let today = &timestamp(SystemTime::now())[..10];
         found_by = found::verdict_key(context, &ready, today)?;
         // What its guest showed is gone: a point that would show the same needs one of its own.

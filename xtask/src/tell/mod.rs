@@ -4,6 +4,7 @@
 //! Architecture invariant: only this folder and `main.rs` print. Every report can be made again
 //! from `results/`.
 
+pub mod baseline;
 pub mod fuzz;
 pub mod grid;
 pub mod junit;

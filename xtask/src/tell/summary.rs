@@ -7,11 +7,12 @@ use std::time::{Duration, SystemTime};
 
 use console::{Style, style};
 
+use crate::record::baseline::deciding_outcomes;
 use crate::record::model::{CellRecord, Outcome, Run, RunState};
 use crate::sys::process::quote;
 use crate::tell::grid::{self, check_counts};
-use crate::tell::patches;
 use crate::tell::terminal::status_line;
+use crate::tell::{baseline, patches};
 
 /// The colour of an outcome.
 pub fn outcome_style(outcome: Outcome) -> Style {
@@ -46,6 +47,7 @@ pub fn summary(run: &Run, folder: &Path) -> String {
             }
         }
     }
+    text.push_str(&baseline::section(run));
     text.push_str(&accelerators(&run.cells));
     text.push_str(&totals(run));
     let _ = writeln!(text, "{:>25}{}", "", style(folder.join("run.json").display()).dim());
@@ -138,8 +140,8 @@ fn totals(run: &Run) -> String {
         RunState::Cancelled => " (interrupted)",
         RunState::Failed => " (the lab failed)",
     };
-    let is_good =
-        run.state == RunState::Complete && run.cells.iter().all(|cell| cell.outcome == Outcome::Pass);
+    let is_good = run.state == RunState::Complete
+        && deciding_outcomes(run).iter().all(|outcome| *outcome == Outcome::Pass);
     let how = if is_good { Style::new().green().bold() } else { Style::new().red().bold() };
     status_line(&how, "SUMMARY", span(run), &format!("{cells}: {}{state}", counts.join(", ")))
 }

@@ -32,7 +32,8 @@ pub(super) fn warnings(subject: &Subject<'_>, deadline: Duration) -> Result<Foun
         return Ok(Found::Absent("the patch touches no C file of a kernel".into()));
     }
     let objects = Objects::open(subject, None, deadline)?;
-    objects.configure(Some(&fs::read_to_string(&subject.kernel.config)?), &std::collections::BTreeMap::new())?;
+    objects
+        .configure(Some(&fs::read_to_string(&subject.kernel.config)?), &std::collections::BTreeMap::new())?;
     let baseline = Baseline::write_from(subject, previous)?;
     let targets: Vec<String> =
         files.iter().filter_map(|file| Some(format!("{}.o", file.strip_suffix(".c")?))).collect();
@@ -51,7 +52,8 @@ pub(super) fn warnings(subject: &Subject<'_>, deadline: Duration) -> Result<Foun
 
 /// User programs of the tree are no objects of a kernel build.
 fn is_compiled(path: &str) -> bool {
-    path.ends_with(".c") && !["tools/", "samples/", "scripts/", "usr/"].iter().any(|top| path.starts_with(top))
+    path.ends_with(".c")
+        && !["tools/", "samples/", "scripts/", "usr/"].iter().any(|top| path.starts_with(top))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ const SOURCES: &[&str] = &[
     include_str!("machine_code.rs"),
     include_str!("masked_index.rs"),
     include_str!("mod.rs"),
+    include_str!("patch.rs"),
     include_str!("sources.rs"),
     include_str!("warnings.rs"),
     include_str!("../../lab/fragment.rs"),

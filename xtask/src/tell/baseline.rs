@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a series changes: cells against their baseline.
+
+use std::fmt::Write as _;
+
+use console::{Style, style};
+
+use crate::record::baseline::{baseline_of, comparisons};
+use crate::record::compare::{CellDiff, Change};
+use crate::record::model::{CellRole, Outcome, Run};
+use crate::tell::terminal::status_line;
+
+/// Most results that are told for one cell; the rest are in the record.
+const ITEMS_MAX: usize = 20;
+
+/// A line for each cell that was compared, with the results for which it is worse, and those that fail in
+/// both. Empty without a baseline.
+pub fn section(run: &Run) -> String {
+    let mut text = String::new();
+    for cell in run.cells.iter().filter(|cell| cell.same_as.is_none()) {
+        let Some(baseline) = baseline_of(run, cell) else { continue };
+        if !matches!(baseline.outcome, Outcome::Pass | Outcome::Fail) {
+            let line = format!("{}: no verdict on {} ({})", cell.id, baseline.id, baseline.word());
+            text.push_str(&status_line(&Style::new().yellow(), "UNCOMPARED", None, &line));
+        }
+    }
+    let inert = |id: &str| run.cells.iter().any(|cell| cell.id == id && cell.same_as.is_some());
+    for diff in comparisons(run).iter().filter(|diff| !inert(&diff.newer)) {
+        text.push_str(&lines(diff));
+    }
+    if run.cells.iter().any(|cell| cell.role == CellRole::Baseline) { text } else { String::new() }
+}
+
+fn lines(diff: &CellDiff) -> String {
+    let (how, word) = match diff.is_regression() {
+        true => (Style::new().red().bold(), "WORSE"),
+        false => (Style::new().green(), "NO WORSE"),
+    };
+    let mut parts: Vec<String> = Change::TOLD
+        .iter()
+        .map(|change| (diff.with(*change).count(), change.words()))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, words)| format!("{count} {words}"))
+        .collect();
+    parts.push(format!("{} the same", diff.same));
+    if !diff.new_findings.is_empty() {
+        parts.insert(0, format!("{} new in the kernel log", diff.new_findings.len()));
+    }
+    let line = format!("{} against {}: {}", diff.newer, diff.older, parts.join(", "));
+    let mut text = status_line(&how, word, None, &line);
+    for finding in &diff.new_findings {
+        let _ = writeln!(text, "{:>14}kernel log: {} ({})", "", finding.title, finding.family);
+    }
+    let told =
+        |item: &&crate::record::compare::Item| item.is_regression() || item.change == Change::StillFailing;
+    let items: Vec<_> = diff.items.iter().filter(told).collect();
+    for item in items.iter().take(ITEMS_MAX) {
+        let reason = item.newer.as_ref().and_then(|shown| shown.reason.lines().next()).unwrap_or("");
+        let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+        let words = match item.change {
+            Change::New => "new and failing",
+            change => change.words(),
+        };
+        let _ = writeln!(text, "{:>14}{} {}{}", "", style(words).bold(), item.key.name(), reason);
+    }
+    if items.len() > ITEMS_MAX {
+        let _ = writeln!(text, "{:>14}and {} more, in the record", "", items.len() - ITEMS_MAX);
+    }
+    text
+}
