@@ -15,6 +15,7 @@
 #define TAP_DEADLINE_S	120
 
 #include "lifetime.h"
+#include "lifetime_sync.h"
 #include "lifetime_threads.h"
 
 #define ATTACHES	128	/* of one thread, 4 to a read */
@@ -322,6 +323,7 @@ static const struct subtest subtests[] = {
 	SUBTEST(zombies_until_reaped),
 	SUBTEST(threads_come_and_go),
 	SUBTEST(tsync_reaches_all),
+	SUBTEST(tsync_is_whole_at_once),
 	SUBTEST(children_fork_and_exec),
 	SUBTEST(programs_are_freed),
 	SUBTEST(kmemleak_finds_nothing),
