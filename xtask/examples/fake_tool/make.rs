@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use object::write::Object;
+use object::{Architecture, BinaryFormat, Endianness, SectionKind};
 use seccomp_oracle::tables::{Arch, count_from_tbl};
 
 use crate::{folder, leave_sleeper, log_call, mark, say, sleep, wait_for};
@@ -136,6 +138,17 @@ fn link(output: &Path, arch: &str, objects: &str) -> std::io::Result<()> {
         count_from_tbl(&table.unwrap_or_default(), arch).unwrap_or(0)
     };
     let (native, compat) = (count(64, Arch::X86_64), count(32, Arch::Ia32));
-    let text = format!("\x7fELF\narch {arch}\ntables {native} {compat}\n{objects}");
-    fs::write(output.join("vmlinux"), text)
+    let is_code = |line: &&str| !line.starts_with("/*");
+    let code: Vec<&str> = objects.lines().filter(is_code).collect();
+    let code = format!("\narch {arch}\ntables {native} {compat}\n{}\n", code.join("\n"));
+    let machine = if arch == "i386" { Architecture::I386 } else { Architecture::X86_64 };
+    let mut elf = Object::new(BinaryFormat::Elf, machine, Endianness::Little);
+    // As of a compiler: what is no code is in what debuggers read, and changes nothing that is loaded.
+    for (name, kind, bytes) in
+        [(".text", SectionKind::Text, code.as_str()), (".debug_line", SectionKind::Debug, objects)]
+    {
+        let section = elf.add_section(Vec::new(), name.into(), kind);
+        elf.append_section_data(section, bytes.as_bytes(), 1);
+    }
+    fs::write(output.join("vmlinux"), elf.write().map_err(std::io::Error::other)?)
 }

@@ -76,7 +76,7 @@ pub fn run(arguments: &[String]) -> std::io::Result<ExitCode> {
     }
     let console = after("-chardev").and_then(|word| word.split_once("path=")).map_or("", |(_, path)| path);
     let job = read_job(&mut std::io::stdin().lock())?;
-    let kernel = fs::read_to_string(after("-kernel").unwrap_or(""))?;
+    let kernel = String::from_utf8_lossy(&fs::read(after("-kernel").unwrap_or(""))?).into_owned();
     let console = fs::File::create(Path::new(&console.replace(",,", ",")))?;
     Guest { scenario, port: Port::default(), console, job, kernel, records: 0 }.live()
 }

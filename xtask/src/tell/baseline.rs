@@ -24,7 +24,7 @@ pub fn section(run: &Run) -> String {
             text.push_str(&status_line(&Style::new().yellow(), "UNCOMPARED", None, &line));
         }
     }
-    let inert = |id: &str| run.cells.iter().any(|cell| cell.id == id && cell.same_as.is_some());
+    let inert = |id: &str| run.cells.iter().any(|cell| cell.id == id && cell.word() == "inert");
     for diff in comparisons(run).iter().filter(|diff| !inert(&diff.newer)) {
         text.push_str(&lines(diff));
     }

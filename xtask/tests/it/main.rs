@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod builds;
+mod every_patch;
 mod fuzz;
 mod good;
 mod guests;
