@@ -27,7 +27,7 @@ pub fn run(cli: &Cli, args: &ListArgs) -> Result<u8> {
     } else {
         Plan::make(&session.lab, &selection)?.guests.into_iter().map(|guest| guest.cell).collect()
     };
-    let listing = Listing::new(&session.lab, &cells, session.cache_dir());
+    let listing = Listing::new(&session.lab, &cells, session.cache_dir())?;
     let text = match args.format {
         ListFormat::Table => listing.table(),
         ListFormat::Json => listing.json()?,
@@ -63,8 +63,7 @@ fn all_cells(lab: &Lab) -> Vec<Cell> {
             None => lab.trees.keys().cloned().collect(),
         };
         for tree in trees {
-            let points = (0..=series.patches.len()).filter_map(|applied| series.point(applied).ok());
-            for point in points {
+            for point in series.points() {
                 for flavor in &flavors {
                     cells.push(Cell { tree: tree.clone(), point: point.clone(), flavor: flavor.clone() });
                 }

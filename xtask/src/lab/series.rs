@@ -102,6 +102,12 @@ impl fmt::Display for Point {
 }
 
 impl Series {
+    /// All of its points, the one without patches first.
+    pub fn points(&self) -> impl Iterator<Item = Point> {
+        let points = (0..=self.patches.len()).map(|applied| self.point(applied));
+        points.filter_map(Result::ok)
+    }
+
     /// The empty series.
     ///
     /// # Errors

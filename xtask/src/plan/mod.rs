@@ -4,6 +4,7 @@
 //! Architecture invariant: no I/O. A plan can be printed (`--dry-run`), tested, and carried out.
 
 pub mod cell;
+pub mod job;
 pub mod key;
 pub mod select;
 #[cfg(test)]

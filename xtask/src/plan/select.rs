@@ -7,7 +7,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::lab::Lab;
 use crate::lab::kernel::FlavorId;
 use crate::lab::names::{MatrixName, SeriesName, TreeName, VariantName, unknown};
-use crate::lab::series::Point;
+use crate::lab::series::{Point, Series};
 use crate::plan::cell::{Cell, parse_point};
 use crate::record::model::CellRole;
 
@@ -205,8 +205,8 @@ fn axis_cells(lab: &Lab, selection: &Selection) -> Result<Vec<Selected>, Fault> 
     let mut selected: Vec<Selected> = Vec::new();
     for glob in &selection.globs {
         let (cells, named) = if has_wildcard(glob) {
-            let points = points_in(lab, &with_last_point(lab, glob));
-            let named = if points.is_empty() { by_hand } else { NamedBy::Hand };
+            let is_named = names_point(lab, &with_last_point(lab, glob));
+            let named = if is_named { NamedBy::Hand } else { by_hand };
             (matching(lab, glob, &axes)?, named)
         } else {
             (vec![Cell::parse(lab, glob)?], NamedBy::Hand)
@@ -303,13 +303,24 @@ fn matching(lab: &Lab, glob: &str, axes: &Axes) -> Result<Vec<Cell>, Fault> {
     Ok(cells.into_iter().collect())
 }
 
-/// Points that a glob names: `seccomp-cache@3`, `*@3`, `none`.
+/// Whether a glob writes the number of a point: `@*` asks for all of them, and for none by hand.
+fn names_point(lab: &Lab, glob: &str) -> bool {
+    let every = glob.split('/').any(|part| part.rsplit_once('@').is_some_and(|(_, at)| at == "*"));
+    !every && !points_in(lab, glob).is_empty()
+}
+
+/// Points that a glob names: `seccomp-cache@3`, `*@3`, `seccomp-cache@*`, `none`.
 fn points_in(lab: &Lab, glob: &str) -> Vec<Point> {
     let mut points = Vec::new();
     for part in glob.split('/') {
         if part == SeriesName::NONE {
             points.extend(parse_point(lab, part));
         } else if let Some((name, number)) = part.rsplit_once('@') {
+            if number == "*" {
+                points.extend(
+                    lab.series.values().filter(|one| one.name.as_str() == name).flat_map(Series::points),
+                );
+            }
             let Ok(applied) = number.parse::<usize>() else { continue };
             let named =
                 lab.series.values().filter(|series| series.name.as_str() == name || has_wildcard(name));

@@ -88,6 +88,46 @@ fn a_series_without_a_number_is_all_of_it_in_a_glob_too() {
 }
 
 #[test]
+fn a_star_behind_a_series_is_each_of_its_points_and_none_by_hand() {
+    let points = |name: &str, last: usize| -> Vec<String> {
+        (0..=last).map(|applied| format!("5.10/{name}@{applied}/i386")).collect()
+    };
+    assert_eq!(ids("5.10/seccomp-cache@*/i386"), points("seccomp-cache", 5));
+    assert_eq!(ids("*/follow@*/i386"), points("follow", 2));
+    assert!(named("*/follow@*/i386").iter().all(|(_, named)| *named == NamedBy::Default));
+    assert_eq!(ids("6.1/follow@*/compat+debug").len(), 3);
+    // Without the name of a series it stands for the last point of the default one, as `*` does.
+    assert_eq!(ids("*@*/*"), DEFAULT);
+}
+
+#[test]
+fn the_nightly_matrix_is_what_it_says() {
+    let nightly = ids("--matrix nightly");
+    assert_eq!(nightly.iter().collect::<BTreeSet<_>>().len(), nightly.len());
+    let count = |begins: &str, ends: &str| {
+        nightly.iter().filter(|id| id.starts_with(begins) && id.ends_with(ends)).count()
+    };
+    for flavor in ["x86_64", "compat", "i386"] {
+        assert_eq!(count("5.10/seccomp-cache@", &format!("/{flavor}")), 6, "{flavor}");
+        for tree in ["6.1", "6.12", "7.2"] {
+            assert_eq!(count(&format!("{tree}/none/"), &format!("/{flavor}")), 1, "{tree} {flavor}");
+        }
+    }
+    for (name, variant) in LAB.variants.iter() {
+        assert_eq!(count("5.10/seccomp-cache@5/", &format!("+{name}")), variant.flavors.len(), "{name}");
+    }
+    let variants: usize = LAB.variants.values().map(|variant| variant.flavors.len()).sum();
+    assert_eq!(nightly.len(), 6 * 3 + 3 * 3 + variants);
+    assert!(named("--matrix nightly").iter().all(|(_, named)| *named == NamedBy::Default));
+    let mut shards: Vec<String> =
+        (1..=3).flat_map(|index| ids(&format!("--matrix nightly --shard {index}/3"))).collect();
+    let mut whole = nightly;
+    shards.sort();
+    whole.sort();
+    assert_eq!(shards, whole);
+}
+
+#[test]
 fn an_exact_id_is_always_legal() {
     for id in ["7.2/none/i386", "6.12/seccomp-cache@0/compat+debug", "5.10/follow@1/x86_64"] {
         assert_eq!(ids(id), [id]);

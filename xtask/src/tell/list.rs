@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::lab::Lab;
 use crate::lab::check::CheckKind;
 use crate::plan::cell::Cell;
+use crate::plan::job::{Job, jobs};
 use crate::run::cache::Kind;
 use crate::tell::table::lay_out;
 
@@ -20,6 +21,8 @@ pub struct Listing {
     trees: Vec<TreeEntry>,
     matrices: Vec<String>,
     cached_kernels: Vec<String>,
+    #[serde(skip)]
+    jobs: Vec<Job>,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,7 +52,10 @@ struct TreeEntry {
 
 impl Listing {
     /// Collects the listing.
-    pub fn new(lab: &Lab, cells: &[Cell], cache: &Path) -> Self {
+    ///
+    /// # Errors
+    /// Usage faults for cells that the lab does not know.
+    pub fn new(lab: &Lab, cells: &[Cell], cache: &Path) -> Result<Self> {
         let checks = lab.checks.values().map(|check| CheckEntry {
             name: check.name.to_string(),
             kind: match check.kind {
@@ -62,7 +68,7 @@ impl Listing {
             deadline_s: check.deadline.as_secs(),
         });
         let trees = lab.trees.values();
-        Self {
+        Ok(Self {
             cells: cells.iter().filter_map(|cell| cell_entry(lab, cell)).collect(),
             checks: checks.collect(),
             trees: trees
@@ -70,7 +76,8 @@ impl Listing {
                 .collect(),
             matrices: lab.matrices.keys().map(ToString::to_string).collect(),
             cached_kernels: cached_kernels(cache),
-        }
+            jobs: jobs(lab, cells)?,
+        })
     }
 
     /// For people.
@@ -108,21 +115,7 @@ impl Listing {
     /// # Errors
     /// If it cannot be written as JSON.
     pub fn github(&self) -> Result<String> {
-        #[derive(Serialize)]
-        struct Job {
-            name: String,
-            cells: String,
-        }
-        let mut jobs: Vec<Job> = Vec::new();
-        for cell in &self.cells {
-            let point = cell.id.rsplit_once('/').map_or(cell.id.as_str(), |(point, _)| point);
-            let name = format!("{point}/{}", cell.kernel);
-            match jobs.iter_mut().find(|job| job.name == name) {
-                Some(job) => job.cells = format!("{} {}", job.cells, cell.id),
-                None => jobs.push(Job { name, cells: cell.id.clone() }),
-            }
-        }
-        let text = serde_json::to_string(&serde_json::json!({ "include": jobs }));
+        let text = serde_json::to_string(&serde_json::json!({ "include": self.jobs }));
         Ok(text.context("writing the job matrix as JSON")? + "\n")
     }
 }
