@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use crate::cli_nights::{DiffArgs, DiffFormat, MergeArgs, TrendArgs};
 use crate::plan::select::{Selection, Shard};
 use crate::run::context::{AccelChoice, Options};
 
@@ -47,6 +48,12 @@ pub enum Verb {
     Mutants(MutantsArgs),
     /// Make the reports of a run again.
     Report(ReportArgs),
+    /// Compare two runs: newly failing, fixed, still failing, new, vanished.
+    Diff(DiffArgs),
+    /// Show what changed over the last runs, and what changes its mind on the same kernel.
+    Trend(TrendArgs),
+    /// Make one run of the records of shards.
+    Merge(MergeArgs),
     /// Say what is missing on this host and how to install it.
     Doctor(DoctorArgs),
     /// Show what the cache and the results take, and remove it.
@@ -286,6 +293,8 @@ pub enum ReportFormat {
     Ktap,
     /// Markdown.
     Markdown,
+    /// A paragraph for a reply to the mailing list.
+    Reply,
     /// The record itself.
     Json,
 }

@@ -2,6 +2,7 @@
 //! The lab's command line: flags to a verb to an exit code. `ARCHITECTURE.md` is the map.
 
 mod cli;
+mod cli_nights;
 mod cmd;
 mod fault;
 mod judge;
@@ -56,6 +57,9 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Shell(args) => cmd::shell::run(cli, args),
         Verb::Mutants(args) => cmd::mutants::run(cli, args),
         Verb::Report(args) => cmd::report::run(cli, args),
+        Verb::Diff(args) => cmd::diff::run(cli, args),
+        Verb::Trend(args) => cmd::trend::run(cli, args),
+        Verb::Merge(args) => cmd::merge::run(cli, args),
         Verb::Doctor(args) => cmd::doctor::run(cli, args),
         Verb::Clean(args) => cmd::clean::run(cli, args),
         Verb::Profiles(args) => cmd::profiles::run(cli, args),

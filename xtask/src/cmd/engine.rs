@@ -185,6 +185,7 @@ fn new_run(lab: &Lab, phases: &Phases<'_>, host: &Host) -> Result<Run> {
         cells: guests.map(blank).collect(),
         mutants: Vec::new(),
         timings_ms: BTreeMap::new(),
+        shards: Vec::new(),
     })
 }
 

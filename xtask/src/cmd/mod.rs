@@ -2,11 +2,13 @@
 //! Verbs: flags to calls, one file each.
 
 pub mod clean;
+pub mod diff;
 pub mod doctor;
 mod engine;
 pub mod explain;
 pub mod fuzz;
 pub mod list;
+pub mod merge;
 pub mod mutants;
 pub mod profiles;
 mod referee;
@@ -15,3 +17,4 @@ pub mod session;
 pub mod shell;
 mod shrink;
 pub mod test;
+pub mod trend;

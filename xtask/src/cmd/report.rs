@@ -23,6 +23,7 @@ pub fn run(cli: &Cli, args: &ReportArgs) -> Result<u8> {
         ReportFormat::Junit => tell::junit::junit(&run)?,
         ReportFormat::Ktap => tell::ktap::ktap(&run),
         ReportFormat::Markdown => tell::markdown::markdown(&run),
+        ReportFormat::Reply => tell::reply::reply(&run, &variants(&session.lab)),
         ReportFormat::Json => {
             let mut text = serde_json::to_string_pretty(&run).context("writing the record as JSON")?;
             text.push('\n');
@@ -31,4 +32,9 @@ pub fn run(cli: &Cli, args: &ReportArgs) -> Result<u8> {
     };
     tell::print(&text);
     Ok(fault::EXIT_OK)
+}
+
+/// The variants that the lab knows: a reply says which were not asked.
+fn variants(lab: &crate::lab::Lab) -> Vec<String> {
+    lab.variants.keys().map(ToString::to_string).collect()
 }

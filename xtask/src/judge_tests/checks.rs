@@ -4,6 +4,7 @@
 use super::super::{CheckState, ModelVerdict, VerdictSource};
 use super::guest::{Guest, NONCE, absent, good, record, sub};
 use crate::plan::work::Scope;
+use crate::record::compare::own_fault;
 use crate::record::model::{CheckStatus, Outcome};
 use crate::sys::process::Exit;
 use crate::vm::frame::{CHECK_NONE, FrameType};
@@ -49,6 +50,30 @@ fn an_exit_code_must_fit_the_results() {
         .expecting("alpha.two", "fail", "2030-01-01")
         .is(Outcome::Fail, "exit code 0");
     good().alpha(skipped, "exit 4").expecting("alpha.two", "skip", "2030-01-01").passes();
+}
+
+/// Records that are compared are taken apart by the words that the judge has for them.
+#[test]
+fn a_fault_of_the_check_itself_is_told_from_a_sum_of_its_results() {
+    let own = |output, ended| {
+        let verdict = good().alpha(output, ended).judged();
+        own_fault(&verdict.checks[0]).map(str::to_owned)
+    };
+    let failed = "TAP version 13\n1..2\nok 1 one\nnot ok 2 two\n";
+    let skipped = "TAP version 13\n1..2\nok 1 one\nok 2 two # SKIP no\n";
+    for (output, ended) in [(TWO, "exit 0"), (failed, "exit 1"), (skipped, "exit 4")] {
+        assert_eq!(own(output, ended), None, "{output}");
+    }
+    let unfilled = "TAP version 13\n1..3\nok 1 one\nnot ok 2 two\n";
+    for (output, ended, words) in [
+        (TWO, "exit 1", "exit code 1"),
+        (failed, "exit 0", "exit code 0 with"),
+        (failed, "signal 11", "killed by signal 11"),
+        (failed, "deadline", "killed at its deadline"),
+        (unfilled, "exit 1", "1 of 3 planned results are missing"),
+    ] {
+        assert!(own(output, ended).is_some_and(|fault| fault.contains(words)), "{words}");
+    }
 }
 
 #[test]

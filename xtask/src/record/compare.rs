@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+pub use crate::record::change::{Change, change};
 use crate::record::model::{CellRecord, CheckRecord, CheckStatus, FindingRecord, Outcome};
 
 /// What a result is called by: the same in every run.
@@ -37,55 +38,6 @@ pub struct Shown {
     pub status: CheckStatus,
     /// Why, where it does not pass.
     pub reason: String,
-}
-
-/// What became of a result between two records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Change {
-    /// It fails, and did not: it passed, was skipped or did not run.
-    NewlyFailing,
-    /// It had a result, and has none: it is not there, its plan shrank, or it is skipped or does not run.
-    Vanished,
-    /// It changes its mind, and did not.
-    NewlyFlaky,
-    /// It is there, and was not, or was absent or skipped: what it brings is in its status.
-    New,
-    /// It passes, and failed or did not run.
-    Fixed,
-    /// It fails or does not run in both.
-    StillFailing,
-    /// One of the two says that it changes its mind, and the newer is no worse for it.
-    Unsettled,
-    /// Nothing.
-    Same,
-}
-
-impl Change {
-    /// All of them but [`Change::Same`], in the order in which they are told.
-    pub const TOLD: [Change; 7] = [
-        Change::NewlyFailing,
-        Change::Vanished,
-        Change::NewlyFlaky,
-        Change::New,
-        Change::Fixed,
-        Change::StillFailing,
-        Change::Unsettled,
-    ];
-
-    /// The words for it.
-    pub fn words(self) -> &'static str {
-        match self {
-            Change::NewlyFailing => "newly failing",
-            Change::Vanished => "vanished",
-            Change::NewlyFlaky => "newly flaky",
-            Change::New => "new",
-            Change::Fixed => "fixed",
-            Change::StillFailing => "still failing",
-            Change::Unsettled => "unsettled",
-            Change::Same => "same",
-        }
-    }
 }
 
 /// One result in both records.
@@ -274,10 +226,11 @@ pub fn own_fault(check: &CheckRecord) -> Option<&str> {
     if check.status == CheckStatus::Pass || check.subs.is_empty() {
         return None;
     }
-    // The judge sums sub-tests up as `2 of 87 failed, …`; a fault of the check itself begins with words.
+    // The judge sums sub-tests up as `2 of 87 failed, the first is …`; a fault of the check has other words.
     let summed_up = check.reason.split_once(" of ").is_some_and(|(bad, rest)| {
         bad.parse::<usize>().is_ok()
             && rest.split(' ').next().and_then(|all| all.parse().ok()) == Some(check.subs.len())
+            && rest.contains(", the first is ")
     });
     let told = check.count(check.status) > 0;
     (!(summed_up && told)).then_some(check.reason.as_str())
@@ -379,27 +332,6 @@ fn item(counts: Counting, key: ItemKey, older: Option<Shown>, newer: Option<Show
         _ => change(was, is),
     };
     Item { key, change, older, newer }
-}
-
-/// What became of a status. Nothing stands for a result that is not there.
-pub fn change(older: Option<CheckStatus>, newer: Option<CheckStatus>) -> Change {
-    use CheckStatus::{Absent, Fail, Flaky, NotRun, Pass, Skip};
-    match (older, newer) {
-        (None | Some(Absent), None | Some(Absent)) => Change::Same,
-        (None | Some(Absent), Some(_)) => Change::New,
-        (Some(_), None) => Change::Vanished,
-        (Some(Pass), Some(Pass)) => Change::Same,
-        (Some(Pass | Flaky | Fail), Some(Skip | NotRun | Absent)) => Change::Vanished,
-        (Some(Pass | Skip | NotRun), Some(Fail)) => Change::NewlyFailing,
-        (Some(Pass | Skip | NotRun), Some(Flaky)) => Change::NewlyFlaky,
-        (Some(Fail), Some(Fail)) | (Some(NotRun), Some(NotRun)) => Change::StillFailing,
-        (Some(Fail | NotRun), Some(Pass)) => Change::Fixed,
-        // Neither a pass nor a failure: nothing is proved by it.
-        (Some(Fail), Some(Flaky)) | (Some(Flaky), Some(Pass | Fail | Flaky)) => Change::Unsettled,
-        (Some(Skip), Some(Pass)) => Change::New,
-        (Some(Skip), Some(NotRun)) => Change::Vanished,
-        (Some(Skip | NotRun), Some(Skip | Absent)) => Change::Same,
-    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,13 @@
 //! The record of a run: `run.json`, and where it is kept.
 
 pub mod baseline;
+pub mod change;
 pub mod compare;
+pub mod merge;
 pub mod model;
 pub mod mutant;
+pub mod run_diff;
 #[cfg(test)]
 pub mod sample;
 pub mod store;
+pub mod trend;

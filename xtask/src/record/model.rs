@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::fault;
+use crate::record::merge::ShardRecord;
 use crate::record::mutant::MutantRecord;
 
 /// Schema of the record; a reader refuses a newer one.
@@ -43,6 +44,9 @@ pub struct Run {
     /// Time per stage.
     #[serde(default)]
     pub timings_ms: BTreeMap<String, u64>,
+    /// The runs that this record was merged from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<ShardRecord>,
 }
 
 /// How far a run has come.

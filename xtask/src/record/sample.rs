@@ -126,5 +126,6 @@ pub fn run(cells: Vec<CellRecord>) -> Run {
         cells,
         mutants: Vec::new(),
         timings_ms: BTreeMap::new(),
+        shards: Vec::new(),
     }
 }

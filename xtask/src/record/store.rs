@@ -90,29 +90,89 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     write().with_context(|| format!("writing {}", path.display()))
 }
 
-/// Reads the record of a run: a folder, an id under `results`, or `latest`.
+/// Reads the record of a run: a folder, an id under `results`, `latest`, or the N-th before it, `latest~N`.
 ///
 /// # Errors
 /// A usage fault for what is no run.
 pub fn read(results: &Path, name: &str) -> Result<(PathBuf, Run)> {
     let candidates = [results.join(name), PathBuf::from(name)];
-    let folder = candidates.iter().find(|folder| folder.join("run.json").is_file());
-    let Some(folder) = folder else {
-        return Err(Fault::usage(format!("`{}` is no run: no run.json is there", name.escape_default()))
-            .help(format!("runs are folders of {}; `latest` is the newest", results.display()))
-            .into());
+    let folder = match candidates.iter().find(|folder| is_run(folder)) {
+        Some(folder) => folder.clone(),
+        None => earlier(results, name).ok_or_else(|| no_run(results, name))?,
     };
+    let run = read_folder(&folder)?;
+    Ok((folder, run))
+}
+
+fn no_run(results: &Path, name: &str) -> Fault {
+    let why = match Path::new(name).is_dir() || results.join(name).is_dir() {
+        true => "no run.json is in it",
+        false => "no run.json is there",
+    };
+    Fault::usage(format!("`{}` is no run: {why}", name.escape_default())).help(format!(
+        "runs are folders of {}; `latest` is the newest, `latest~1` the one before; `cargo xtask test` makes one",
+        results.display()
+    ))
+}
+
+/// Whether there is a record in a folder.
+pub fn is_run(folder: &Path) -> bool {
+    folder.join("run.json").is_file()
+}
+
+/// The folders of runs in a folder, the oldest first: their names begin with their time, and of those of one
+/// second the records were written one after the other.
+///
+/// # Errors
+/// If the folder cannot be read. One that is not there has no runs.
+pub fn runs(results: &Path) -> Result<Vec<PathBuf>> {
+    if !results.exists() {
+        return Ok(Vec::new());
+    }
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(results)? {
+        let entry = entry?;
+        // Not by links: `latest` is one of the others.
+        if entry.file_type()?.is_dir() && is_run(&entry.path()) {
+            folders.push(entry.path());
+        }
+    }
+    folders.sort_by_cached_key(|folder| {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let second = name.split('-').next().unwrap_or_default().to_owned();
+        let written = fs::metadata(folder.join("run.json")).and_then(|metadata| metadata.modified());
+        (second, written.ok(), name.into_owned())
+    });
+    Ok(folders)
+}
+
+/// The folder that `NAME~N` means: N runs before the one of that name.
+fn earlier(results: &Path, name: &str) -> Option<PathBuf> {
+    let (name, back) = name.rsplit_once('~')?;
+    let from = fs::canonicalize(results.join(name)).ok()?;
+    let folders = runs(results).ok()?;
+    let at = folders.iter().position(|folder| folder.file_name() == from.file_name())?;
+    folders.get(at.checked_sub(back.parse().ok()?)?).cloned()
+}
+
+/// Reads the record in a folder.
+///
+/// # Errors
+/// A usage fault for what is no record of this lab.
+pub fn read_folder(folder: &Path) -> Result<Run> {
     let path = folder.join("run.json");
     let bytes = fs::read(&path)?;
-    let no_record = |error| Fault::usage(format!("{} is no record of this lab: {error}", path.display()));
+    let no_record = |error| {
+        Fault::usage(format!("{} is no record of this lab: {error}", path.display()))
+            .help("it is damaged or of another program: leave it out, or run `cargo xtask test` again")
+    };
     // First: what another schema has in its other fields is not known.
     let SchemaOnly { schema } = serde_json::from_slice(&bytes).map_err(no_record)?;
     if schema != SCHEMA {
         let what = format!("{}: schema {schema} is not this lab's, which is {SCHEMA}", path.display());
         return Err(Fault::usage(what).into());
     }
-    let run = serde_json::from_slice(&bytes).map_err(no_record)?;
-    Ok((folder.clone(), run))
+    Ok(serde_json::from_slice(&bytes).map_err(no_record)?)
 }
 
 /// What is read of any record.
@@ -180,6 +240,29 @@ mod tests {
             fs::write(folder.path().join("run.json"), &text[..length]).unwrap();
             assert!(read(results.path(), LATEST).is_err(), "{length}");
         }
+    }
+
+    #[test]
+    fn a_run_is_named_by_how_many_are_between() {
+        let results = tempfile::tempdir().unwrap();
+        let ids = ["20270101T000000Z-abcd", "20270102T000000Z-0000", "20270103T000000Z-1111"];
+        for id in ids {
+            let folder = RunFolder::create(results.path(), id).unwrap();
+            folder.write(&Run { id: id.into(), ..sample::run(Vec::new()) }).unwrap();
+        }
+        fs::create_dir(results.path().join("20270102T100000Z-none")).unwrap();
+        let id = |name: &str| read(results.path(), name).map(|(_, run)| run.id);
+        assert_eq!(id("latest~0").unwrap(), ids[2]);
+        assert_eq!(id("latest~1").unwrap(), ids[1]);
+        assert_eq!(id("latest~2").unwrap(), ids[0]);
+        assert_eq!(id(&format!("{}~1", ids[1])).unwrap(), ids[0]);
+        for name in ["latest~3", "latest~", "latest~x", "latest~-1", "never~1", "~1", ""] {
+            let error = id(name).unwrap_err();
+            assert_eq!(crate::fault::exit_code(&error), crate::fault::EXIT_USAGE, "{name}");
+            assert!(crate::fault::describe(&error).contains("help: "), "{name}");
+        }
+        assert_eq!(runs(results.path()).unwrap().len(), 3);
+        assert!(runs(&results.path().join("not there")).unwrap().is_empty());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! from `results/`.
 
 pub mod baseline;
+pub mod diff;
 pub mod fuzz;
 pub mod grid;
 pub mod junit;
@@ -13,9 +14,11 @@ pub mod list;
 pub mod markdown;
 pub mod mutants;
 pub mod patches;
+pub mod reply;
 pub mod summary;
 pub mod table;
 pub mod terminal;
+pub mod trend;
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};

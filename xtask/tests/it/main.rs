@@ -16,6 +16,7 @@ mod host;
 mod interrupts;
 mod lab;
 mod mutants;
+mod nights;
 mod patches;
 mod process;
 mod profiles;

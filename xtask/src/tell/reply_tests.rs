@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Replies to the list.
+
+use expect_test::expect;
+
+use super::*;
+use crate::record::sample;
+
+fn variants() -> Vec<String> {
+    ["debug", "x32"].map(str::to_owned).to_vec()
+}
+
+#[test]
+fn the_reply_for_a_good_run_is_this() {
+    let mut kvm = sample::passed();
+    kvm.id = "5.10/none/x86_64+debug".into();
+    kvm.accel.as_mut().unwrap().kind = "kvm".into();
+    let run = sample::run(vec![sample::passed(), kvm]);
+    expect![[r#"
+        PASS: 2 of 2 test configurations passed.
+
+        Series seccomp-cache v3, with all 2 patches applied. Tree 5.10: Debian
+        linux, version 5.10.262-1. Built with gcc 14.2. Configurations: 1 under
+        KVM and 1 emulated (QEMU TCG).
+
+        Passed results of each check, in all configurations: seccomp_bpf 4/4.
+
+        Not run: Absent, since the kernel lacks what they require:
+        seccomp_cache.dump (2 of 2). Kernel variants that were not asked for:
+        x32.
+    "#]]
+    .assert_eq(&reply(&run, &variants()));
+}
+
+#[test]
+fn the_reply_for_a_bad_run_is_this() {
+    let mut cancelled = sample::let_down();
+    (cancelled.id, cancelled.outcome) = ("5.10/none/i386".into(), Outcome::Cancelled);
+    let mut run = sample::run(vec![sample::passed(), sample::failed(), sample::let_down(), cancelled]);
+    run.series.get_mut("seccomp-cache").unwrap().applied = vec![1, 0];
+    run.state = RunState::Cancelled;
+    expect![[r#"
+        NOT PASSED: 1 of 4 test configurations passed. The run was interrupted,
+        so this is no verdict.
+
+        Series seccomp-cache v3, with the first 0 and 1 of 2 patches applied.
+        Tree 5.10: Debian linux, version 5.10.262-1. Built with gcc 14.2.
+        Configurations: 2 emulated (QEMU TCG).
+
+        Passed results of each check, in all configurations: seccomp_bpf 3/6,
+        not passed in 1 of 2.
+
+        5.10/seccomp-cache@5/compat fail: seccomp_bpf fail: 1 of 4 failed, the
+        first is TRAP.dfl.
+
+        Not run: Absent, since the kernel lacks what they require:
+        seccomp_cache.dump (1 of 4). Results that were skipped: 1. Results that
+        were planned and did not run: 1. Configurations of which each never came
+        to its turn: 5.10/none/i386. Configurations of which each was lost to
+        trouble of the test machine: 5.10/seccomp-cache@5/i386. Kernel variants
+        that were not asked for: debug and x32.
+    "#]]
+    .assert_eq(&reply(&run, &variants()));
+}
+
+#[test]
+fn only_a_complete_run_of_passes_is_a_pass() {
+    let good = sample::run(vec![sample::passed()]);
+    assert!(reply(&good, &[]).starts_with("PASS: 1 of 1 "));
+    let states = [RunState::Running, RunState::Cancelled, RunState::Failed];
+    let unfinished = states.map(|state| Run { state, ..good.clone() });
+    let others = [sample::run(Vec::new()), sample::run(vec![sample::passed(), sample::let_down()])];
+    for run in unfinished.into_iter().chain(others) {
+        assert!(reply(&run, &[]).starts_with("NOT PASSED: "), "{run:?}");
+    }
+}
+
+#[test]
+fn no_line_is_too_long_or_holds_what_a_terminal_obeys() {
+    let mut failed = sample::failed();
+    failed.reason = format!("\u{1b}[31m {} {}", "word ".repeat(100), "x".repeat(100));
+    let text = reply(&sample::run(vec![failed, sample::let_down()]), &variants());
+    assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+    let long: Vec<&str> = text.lines().filter(|line| line.chars().count() > WIDTH).collect();
+    // A word that is longer stands alone.
+    assert!(long.iter().all(|line| !line.contains(' ')) && long.len() == 1, "{long:?}");
+}
