@@ -170,7 +170,8 @@ pub fn read_folder(folder: &Path) -> Result<Run> {
     let SchemaOnly { schema } = serde_json::from_slice(&bytes).map_err(no_record)?;
     if schema != SCHEMA {
         let what = format!("{}: schema {schema} is not this lab's, which is {SCHEMA}", path.display());
-        return Err(Fault::usage(what).into());
+        let help = "read it with the lab that wrote it, or run `cargo xtask test` again";
+        return Err(Fault::usage(what).help(help).into());
     }
     Ok(serde_json::from_slice(&bytes).map_err(no_record)?)
 }
