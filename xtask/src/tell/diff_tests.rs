@@ -24,7 +24,9 @@ fn runs() -> (Run, Run) {
 #[test]
 fn the_text_of_a_diff_is_this() {
     let (older, newer) = runs();
+    // A line at the margin: what all lines are indented by would be taken away.
     expect![[r#"
+        |
           older  20270101T000000Z-abcd (complete)
           newer  20270102T000000Z-0000 (complete)
 
@@ -46,7 +48,7 @@ fn the_text_of_a_diff_is_this() {
           only in 20270101T000000Z-abcd: 5.10/seccomp-cache@5/i386 infra
 
           worse in 2 of 2 cells
-    "#]].assert_eq(&console::strip_ansi_codes(&text(&RunDiff::new(&older, &newer))));
+    "#]].assert_eq(&format!("|\n{}", console::strip_ansi_codes(&text(&RunDiff::new(&older, &newer)))));
 }
 
 #[test]
