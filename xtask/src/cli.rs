@@ -145,7 +145,7 @@ pub struct TestArgs {
     pub repeat: u32,
     /// Also test the tree without the series, and say what the series changes: what fails there as well does
     /// not fail the run.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "fail_fast")]
     pub baseline: bool,
     /// Test each patch of the series on top of those before it. Points whose kernel and programs are those of
     /// the point before are not booted: they are `inert`.

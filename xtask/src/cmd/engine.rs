@@ -12,12 +12,12 @@ use crate::lab::Lab;
 use crate::lab::series::{Series, SeriesOrigin};
 use crate::parse::splat::Splats;
 use crate::plan::work::{GuestWork, Plan};
-use crate::record::model::{CellRecord, Host, Outcome, PatchRecord, Run, RunState, SCHEMA, SeriesRecord};
+use crate::record::model::{CellRecord, Host, PatchRecord, Run, RunState, SCHEMA, SeriesRecord};
 use crate::record::store::{RunFolder, new_id, timestamp, write_atomically};
 use crate::run::compiler::Toolchain;
 use crate::run::context::{Context, Options};
 use crate::run::event::Event;
-use crate::run::guest::{millis, without_guest};
+use crate::run::guest::millis;
 use crate::run::schedule;
 use crate::tell;
 use crate::tell::terminal::Terminal;
@@ -154,18 +154,24 @@ fn listen(
 }
 
 /// The reports that CI collects.
-fn reports(run: &Run, folder: &RunFolder) -> Result<()> {
+///
+/// # Errors
+/// If one cannot be written.
+pub fn reports(run: &Run, folder: &RunFolder) -> Result<()> {
     write_atomically(&folder.path().join("junit.xml"), tell::junit::junit(run)?.as_bytes())?;
     write_atomically(&folder.path().join("results.ktap"), tell::ktap::ktap(run).as_bytes())
+}
+
+/// The command that this lab was started with, as a record has it.
+pub fn command_line() -> Vec<String> {
+    ["cargo", "xtask"].map(str::to_owned).into_iter().chain(std::env::args().skip(1)).collect()
 }
 
 /// A record in which nothing has a verdict yet: what never comes to its turn stays cancelled.
 fn new_run(lab: &Lab, phases: &Phases<'_>, host: &Host) -> Result<Run> {
     let now = SystemTime::now();
     let blank = |guest: &GuestWork| -> CellRecord {
-        let reason = "it never came to its turn".into();
-        let record = without_guest(&guest.cell.to_string(), Outcome::Cancelled, reason, Vec::new());
-        CellRecord { role: guest.role, ..record }
+        CellRecord { role: guest.role, ..CellRecord::never_begun(&guest.cell.to_string()) }
     };
     let guests = phases.plans.iter().flat_map(|plan| &plan.guests);
     Ok(Run {
@@ -174,10 +180,7 @@ fn new_run(lab: &Lab, phases: &Phases<'_>, host: &Host) -> Result<Run> {
         state: RunState::Running,
         started: timestamp(now),
         ended: None,
-        command: std::iter::once("cargo".to_owned())
-            .chain(std::iter::once("xtask".to_owned()))
-            .chain(std::env::args().skip(1))
-            .collect(),
+        command: command_line(),
         host: host.clone(),
         seed: phases.seed,
         series: series_records(lab, phases.plans)?,

@@ -9,6 +9,7 @@ use console::Style;
 use fs_err as fs;
 
 use crate::cli::{Cli, MergeArgs};
+use crate::cmd::engine;
 use crate::cmd::session::Session;
 use crate::fault::{self, Fault};
 use crate::lab::patch::hex;
@@ -31,8 +32,7 @@ pub fn run(cli: &Cli, args: &MergeArgs) -> Result<u8> {
     let folders = shard_folders(&args.shards)?;
     let runs = folders.iter().map(|folder| store::read_folder(folder)).collect::<Result<Vec<Run>>>()?;
     let flavors: Vec<String> = session.lab.defaults.flavors.iter().map(ToString::to_string).collect();
-    let command = ["cargo", "xtask"].map(str::to_owned).into_iter().chain(std::env::args().skip(1));
-    let naming = Naming { id: new_id(SystemTime::now()), command: command.collect(), flavors: &flavors };
+    let naming = Naming { id: new_id(SystemTime::now()), command: engine::command_line(), flavors: &flavors };
     let mut merged = merge(&runs, naming)?;
     let missing = hold_against(&mut merged, &plan);
     tell_extra(&merged, &plan);
@@ -208,8 +208,7 @@ impl Copier {
 
 fn reports(run: &Run, folder: &RunFolder) -> Result<()> {
     if run.mutants.is_empty() {
-        write_atomically(&folder.path().join("junit.xml"), tell::junit::junit(run)?.as_bytes())?;
-        write_atomically(&folder.path().join("results.ktap"), tell::ktap::ktap(run).as_bytes())?;
+        engine::reports(run, folder)?;
     }
     write_atomically(&folder.path().join("report.md"), tell::markdown::markdown(run).as_bytes())
 }

@@ -47,7 +47,7 @@ fn complete_runs(folders: Vec<PathBuf>) -> (Vec<Run>, Vec<LeftOut>) {
         let name = || folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match store::read_folder(&folder) {
             Ok(run) if run.state == RunState::Complete => runs.push(run),
-            Ok(run) => left_out.push(LeftOut { run: name(), why: tell::trend::state_word(run.state).into() }),
+            Ok(run) => left_out.push(LeftOut { run: name(), why: run.state.words().into() }),
             Err(error) => left_out.push(LeftOut { run: name(), why: format!("{error:#}") }),
         }
     }

@@ -5,7 +5,6 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::lab::Lab;
-use crate::lab::fragment::Symbols;
 use crate::plan::cell::{Cell, slug};
 use crate::plan::key::KeyBuilder;
 use crate::plan::select::Selection;
@@ -63,20 +62,11 @@ fn request(lab: &Lab, cell: &Cell) -> Result<String> {
     let plan = Plan::make(lab, &Selection { globs: vec![cell.to_string()], ..Selection::default() })?;
     let kernel = plan.kernels.first().context("a cell without a kernel")?;
     let config = lab.kernel(&kernel.id)?;
-    let symbols = |symbols: &Symbols| -> Vec<String> {
-        symbols.iter().map(|(name, value)| format!("{name}={value}")).collect()
-    };
     let key = KeyBuilder::new("job")
         .part("lab", env!("CARGO_PKG_VERSION"))
         .part("tree", format!("{:?}", lab.tree(&cell.tree)?.source))
-        .parts("patch", lab.patches(&cell.point)?.iter().map(|patch| &patch.digest))
-        .part("arch", config.arch.make_name())
-        .part("base", &config.base)
-        .parts("make", &config.make)
-        .part("image", format!("{:?}", lab.boot_image(&kernel.id)))
-        .parts("wanted", symbols(&kernel.wanted))
-        .parts("optional", symbols(&kernel.optional))
-        .parts("one of", kernel.one_of.iter().map(|names| names.join(" ")));
+        .parts("patch", lab.patches(&cell.point)?.iter().map(|patch| &patch.digest));
+    let key = kernel.asked(key, config, lab.boot_image(&kernel.id));
     Ok(key.finish().short().to_owned())
 }
 

@@ -5,10 +5,11 @@ use crate::fault::Fault;
 use crate::lab::Lab;
 use crate::lab::check::{Check, CheckKind};
 use crate::lab::fragment::Symbols;
-use crate::lab::kernel::{Abi, KernelId};
+use crate::lab::kernel::{Abi, BootImage, KernelConfig, KernelId};
 use crate::lab::names::TreeName;
 use crate::lab::series::Point;
 use crate::plan::cell::Cell;
+use crate::plan::key::KeyBuilder;
 use crate::plan::select::{NamedBy, Points, Selected, Selection, select};
 use crate::record::model::CellRole;
 
@@ -45,6 +46,29 @@ pub struct KernelWork {
     pub optional: Symbols,
     /// Of each list it must have one: names that trees give one thing.
     pub one_of: Vec<Vec<String>>,
+}
+
+impl KernelWork {
+    /// What is asked of a kernel, for the key of a request for it. The bytes of a base that is a file, the
+    /// tree and the compiler are not in it.
+    pub fn asked(&self, key: KeyBuilder, config: &KernelConfig, image: BootImage) -> KeyBuilder {
+        let key = key
+            .part("arch", config.arch.make_name())
+            .part("base", &config.base)
+            .part("wanted", self.wanted.to_fragment())
+            .part("optional", self.optional.to_fragment())
+            .parts("one of", self.one_of.iter().map(|names| names.join(" ")))
+            .parts("make", &config.make);
+        packed(key, image)
+    }
+}
+
+/// A key for what is stored besides the vmlinux: one that holds no bzImage is no answer for one that wants it.
+pub fn packed(key: KeyBuilder, image: BootImage) -> KeyBuilder {
+    match image {
+        BootImage::Vmlinux => key,
+        BootImage::BzImage => key.part("image", image.name()),
+    }
 }
 
 /// A guest to boot.

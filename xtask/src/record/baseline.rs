@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Cells against their baseline: what the series changes, and what does not count against it.
 
+use crate::record::cell_id::CellId;
 use crate::record::compare::{CellDiff, compare};
 use crate::record::model::{CellRecord, CellRole, Outcome, Run};
 
@@ -38,10 +39,10 @@ pub fn baseline_of<'a>(run: &'a Run, cell: &CellRecord) -> Option<&'a CellRecord
     if cell.role == CellRole::Baseline {
         return None;
     }
-    let (start, rest) = cell.id.split_once('@')?;
-    let (_, flavor) = rest.split_once('/')?;
-    let id = format!("{start}@0/{flavor}");
-    run.cells.iter().find(|other| other.role == CellRole::Baseline && other.id == id)
+    let wanted = CellId { applied: Some(0), ..CellId::parse(&cell.id)? };
+    let is_it =
+        |other: &&CellRecord| other.role == CellRole::Baseline && CellId::parse(&other.id) == Some(wanted);
+    run.cells.iter().find(is_it)
 }
 
 fn is_judged(cell: &CellRecord) -> bool {

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
+use crate::record::cell_id::CellId;
 use crate::record::compare::results;
 use crate::record::model::{
-    CellRecord, CellRole, Host, Keys, Outcome, Run, RunState, SCHEMA, SeriesRecord, TreeRecord,
+    CellRecord, Host, Keys, Outcome, Run, RunState, SCHEMA, SeriesRecord, TreeRecord,
 };
 
 /// Where a part of a merged record comes from.
@@ -217,14 +218,12 @@ fn is_same_series(one: &SeriesRecord, other: &SeriesRecord) -> bool {
 /// The order in which one machine would have them: trees, points, variants, flavors.
 fn sort_cells(cells: &mut [CellRecord], flavors: &[String]) {
     cells.sort_by_cached_key(|cell| {
-        let (point, flavor) = cell.id.rsplit_once('/').unwrap_or(("", &cell.id));
-        let (series, applied) = point.rsplit_once('@').unwrap_or((point, "0"));
-        let mut words = flavor.split('+').map(str::to_owned);
+        let id = CellId::parse(&cell.id);
+        let id = id.unwrap_or(CellId { tree: "", series: "", applied: None, flavor: &cell.id });
+        let mut words = id.flavor.split('+').map(str::to_owned);
         let plain = words.next().unwrap_or_default();
         let rank = flavors.iter().position(|name| *name == plain).unwrap_or(usize::MAX);
-        let (tree, series) = series.split_once('/').unwrap_or(("", series));
-        let number = applied.parse::<usize>().unwrap_or(0);
-        (tree.to_owned(), series.to_owned(), number, words.collect::<Vec<_>>(), rank, plain)
+        (id.tree.to_owned(), id.series.to_owned(), id.applied, words.collect::<Vec<_>>(), rank, plain)
     });
 }
 
@@ -234,7 +233,8 @@ pub fn hold_against(run: &mut Run, plan: &[PlannedCell]) -> usize {
     let mut missing = 0;
     for planned in plan {
         let Some(cell) = run.cells.iter_mut().find(|cell| cell.id == planned.id) else {
-            run.cells.push(without_verdict(&planned.id, "no record has this cell"));
+            let why = "no record has this cell".to_owned();
+            run.cells.push(CellRecord::without_guest(&planned.id, Outcome::Infra, why, Vec::new()));
             missing += 1;
             continue;
         };
@@ -254,26 +254,6 @@ pub fn hold_against(run: &mut Run, plan: &[PlannedCell]) -> usize {
         }
     }
     missing
-}
-
-fn without_verdict(id: &str, why: &str) -> CellRecord {
-    CellRecord {
-        id: id.to_owned(),
-        outcome: Outcome::Infra,
-        reason: why.to_owned(),
-        keys: Keys::default(),
-        accel: None,
-        toolchain: String::new(),
-        attempts: Vec::new(),
-        checks: Vec::new(),
-        findings: Vec::new(),
-        timings_ms: BTreeMap::new(),
-        files: BTreeMap::new(),
-        excerpt: Vec::new(),
-        role: CellRole::default(),
-        same_as: None,
-        found_in: None,
-    }
 }
 
 #[cfg(test)]

@@ -79,8 +79,7 @@ fn of_two_equal_verdicts_one_stays_and_two_others_are_refused() {
 fn a_cell_that_never_came_to_its_turn_is_no_verdict() {
     let one = shard(1, &[IDS[0]]);
     let mut never = shard(2, &[IDS[0]]);
-    never.cells[0] = without_verdict(IDS[0], "");
-    never.cells[0].outcome = Outcome::Cancelled;
+    never.cells[0] = CellRecord::never_begun(IDS[0]);
     for shards in [[one.clone(), never.clone()], [never, one]] {
         let run = merged(&shards).unwrap();
         assert_eq!(run.cells, [cell(IDS[0])]);

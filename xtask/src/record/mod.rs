@@ -2,11 +2,13 @@
 //! The record of a run: `run.json`, and where it is kept.
 
 pub mod baseline;
+pub mod cell_id;
 pub mod change;
 pub mod compare;
 pub mod merge;
 pub mod model;
 pub mod mutant;
+pub mod outcome;
 pub mod run_diff;
 #[cfg(test)]
 pub mod sample;

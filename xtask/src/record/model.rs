@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fault;
 use crate::record::merge::ShardRecord;
 use crate::record::mutant::MutantRecord;
+pub use crate::record::outcome::{Outcome, worst_exit_code};
 
 /// Schema of the record; a reader refuses a newer one.
 pub const SCHEMA: u32 = 1;
@@ -61,6 +61,18 @@ pub enum RunState {
     Cancelled,
     /// The lab failed.
     Failed,
+}
+
+impl RunState {
+    /// The words for it.
+    pub fn words(self) -> &'static str {
+        match self {
+            RunState::Running => "the run did not end",
+            RunState::Complete => "complete",
+            RunState::Cancelled => "interrupted",
+            RunState::Failed => "the lab failed",
+        }
+    }
 }
 
 /// The machine.
@@ -188,11 +200,40 @@ impl CellRole {
     }
 }
 
+/// The word for a cell that passes by what another cell's guest showed.
+pub const INERT: &str = "inert";
+
 impl CellRecord {
+    /// A cell that never got to a guest.
+    pub fn without_guest(id: &str, outcome: Outcome, reason: String, excerpt: Vec<String>) -> Self {
+        Self {
+            id: id.to_owned(),
+            outcome,
+            reason,
+            keys: Keys::default(),
+            accel: None,
+            toolchain: String::new(),
+            attempts: Vec::new(),
+            checks: Vec::new(),
+            findings: Vec::new(),
+            timings_ms: BTreeMap::new(),
+            files: BTreeMap::new(),
+            excerpt,
+            role: CellRole::Subject,
+            same_as: None,
+            found_in: None,
+        }
+    }
+
+    /// A cell that nobody has begun.
+    pub fn never_begun(id: &str) -> Self {
+        Self::without_guest(id, Outcome::Cancelled, "it never came to its turn".into(), Vec::new())
+    }
+
     /// The word for its outcome: a verdict that another's guest showed is not called a pass.
     pub fn word(&self) -> &'static str {
         match (self.outcome, &self.same_as) {
-            (Outcome::Pass, Some(_)) => "inert",
+            (Outcome::Pass, Some(_)) => INERT,
             (outcome, _) => outcome.word(),
         }
     }
@@ -231,77 +272,6 @@ pub struct Attempt {
     pub outcome: Outcome,
     /// From starting QEMU to its end.
     pub ms: u64,
-}
-
-/// The verdict on a cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// Everything that was planned ran and is as expected.
-    Pass,
-    /// A check failed, was skipped or absent, or the kernel log has a finding.
-    Fail,
-    /// The series did not apply.
-    ApplyFailed,
-    /// The kernel or a program of the tree did not build, or the config lacks a symbol.
-    BuildFailed,
-    /// Init never spoke.
-    BootFailed,
-    /// The guest ended without its end record.
-    Crashed,
-    /// The guest was killed at its deadline.
-    TimedOut,
-    /// The lab's surroundings failed.
-    Infra,
-    /// It was interrupted, or never came to its turn.
-    Cancelled,
-}
-
-impl Outcome {
-    /// The word for it, as in `run.json`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Outcome::Pass => "pass",
-            Outcome::Fail => "fail",
-            Outcome::ApplyFailed => "apply-failed",
-            Outcome::BuildFailed => "build-failed",
-            Outcome::BootFailed => "boot-failed",
-            Outcome::Crashed => "crashed",
-            Outcome::TimedOut => "timed-out",
-            Outcome::Infra => "infra",
-            Outcome::Cancelled => "cancelled",
-        }
-    }
-
-    /// The exit code that it calls for.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Outcome::Pass => fault::EXIT_OK,
-            Outcome::Fail => fault::EXIT_CHECK,
-            Outcome::ApplyFailed => fault::EXIT_APPLY,
-            Outcome::BuildFailed => fault::EXIT_BUILD,
-            Outcome::BootFailed | Outcome::Crashed | Outcome::TimedOut => fault::EXIT_BOOT,
-            Outcome::Infra => fault::EXIT_INFRA,
-            Outcome::Cancelled => fault::EXIT_INTERRUPTED,
-        }
-    }
-}
-
-/// The worst exit code wins: the lab's own trouble, then the earlier stage.
-pub fn worst_exit_code(outcomes: impl IntoIterator<Item = Outcome>) -> u8 {
-    // An interrupted run is an error of its own; what `--fail-fast` left out decides nothing.
-    const ORDER: [u8; 7] = [
-        fault::EXIT_INFRA,
-        fault::EXIT_APPLY,
-        fault::EXIT_BUILD,
-        fault::EXIT_BOOT,
-        fault::EXIT_CHECK,
-        fault::EXIT_INTERRUPTED,
-        fault::EXIT_OK,
-    ];
-    let rank = |code: u8| ORDER.iter().position(|other| *other == code).unwrap_or(0);
-    let codes = outcomes.into_iter().map(Outcome::exit_code);
-    codes.min_by_key(|code| rank(*code)).unwrap_or(fault::EXIT_OK)
 }
 
 /// A check and its sub-results.
@@ -402,20 +372,6 @@ pub struct FindingRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_worst_outcome_decides_the_exit_code() {
-        use Outcome::{ApplyFailed, BootFailed, BuildFailed, Fail, Infra, Pass};
-        assert_eq!(worst_exit_code([]), 0);
-        assert_eq!(worst_exit_code([Pass, Pass]), 0);
-        assert_eq!(worst_exit_code([Pass, Fail]), 100);
-        assert_eq!(worst_exit_code([BootFailed, Fail]), 104);
-        assert_eq!(worst_exit_code([BootFailed, BuildFailed]), 103);
-        assert_eq!(worst_exit_code([BuildFailed, ApplyFailed]), 102);
-        assert_eq!(worst_exit_code([ApplyFailed, Infra]), 105);
-        assert_eq!(worst_exit_code([Fail, Outcome::Cancelled]), 100);
-        assert_eq!(worst_exit_code([Pass, Outcome::Cancelled]), 130);
-    }
 
     #[test]
     fn words_are_those_of_the_file() {

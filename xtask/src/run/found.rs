@@ -2,12 +2,14 @@
 //! Verdicts that are found again: a baseline's changes only with what decides it.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::key::{Key, KeyBuilder};
-use crate::record::model::{CellRecord, Outcome};
+use crate::record::model::{CellRecord, Host, Outcome};
+use crate::record::store::timestamp;
 use crate::run::cache::file_digest;
 use crate::run::context::Context;
 use crate::run::ready::{Prepared, Ready};
@@ -19,16 +21,18 @@ struct Answer {
 }
 
 /// The key of everything that decides a verdict: the kernel, the programs, what they are asked and told,
-/// what is expected, and the lab that judges it. None where it is not known what the kernel executes.
+/// what is expected, the machine that plays it, and the lab that judges it. None where it is not known what the kernel executes.
 ///
 /// # Errors
 /// As [`Ready::likeness`]; names of sub-tests that cannot be read.
-pub fn verdict_key(context: &Context<'_>, ready: &Ready, today: &str) -> Result<Option<Key>> {
+pub fn verdict_key(context: &Context<'_>, host: &Host, ready: &Ready) -> Result<Option<Key>> {
+    let today = &timestamp(SystemTime::now())[..10];
     let Some(likeness) = ready.likeness(context)? else { return Ok(None) };
     let lab = std::env::current_exe().context("finding the lab's own program")?;
     let mut key = KeyBuilder::new("verdict")
         .part("likeness", likeness.as_str())
         .part("kernel", ready.kernel.key.as_str())
+        .part("host", format!("{host:?}"))
         .part("accelerator", format!("{:?}", context.options.accel))
         .part("deadline", format!("{:?}", context.options.deadline))
         .part("cell", ready.work.cell.to_string())

@@ -15,7 +15,7 @@ use crate::parse::splat::{Finding, Splats};
 use crate::parse::transcript::{Collector, Reading, Transcript, scan_console};
 use crate::plan::key::KeyBuilder;
 use crate::plan::work::PlannedCheck;
-use crate::record::model::{AccelRecord, CellRecord, CellRole, Host, Keys, Outcome};
+use crate::record::model::{AccelRecord, CellRecord, CellRole, Host, Keys};
 use crate::record::store::timestamp;
 use crate::run::artifact::{Files, Texts, Told, last_lines, read_end};
 use crate::run::context::Context;
@@ -49,7 +49,13 @@ pub struct Watched {
 ///
 /// # Errors
 /// Trouble of the lab's: the image, QEMU, KVM that was asked for, disk.
-pub fn watch(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -> Result<Watched> {
+pub fn watch(
+    context: &Context<'_>,
+    host: &Host,
+    splats: &Splats,
+    ready: &Ready,
+    questions: &[Option<Question>],
+) -> Result<Watched> {
     let cell = ready.work.cell.to_string();
     let files = Files::new(context, &ready.work.cell.slug());
     let sent = ready.sent();
@@ -59,7 +65,7 @@ pub fn watch(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready)
     let chosen = kvm::choose(context, host, &boot)?;
     boot.accel = chosen.accel;
     let slower = context.lab.slower(&context.lab.kernel_of(&ready.work.cell.flavor)?);
-    let job = Job { nonce: nonce()?, checks: ready.job_checks(&ready.questions(context)?, slower)? };
+    let job = Job { nonce: nonce()?, checks: ready.job_checks(questions, slower)? };
     files.keep_command(&boot, &job)?;
     let _slot = context.slot("boot a guest", context.options.jobs)?;
     context.tell(Event::Guest { cell: cell.clone(), progress: GuestProgress::Started });
@@ -101,20 +107,26 @@ pub fn watch(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready)
 /// # Errors
 /// As [`watch`] and [`verdict`].
 pub fn run(context: &Context<'_>, host: &Host, splats: &Splats, ready: &Ready) -> Result<CellRecord> {
-    verdict(context, ready, &watch(context, host, splats, ready)?)
+    let questions = ready.questions(context)?;
+    let watched = watch(context, host, splats, ready, &questions)?;
+    verdict(context, ready, &questions, &watched)
 }
 
 /// Judges a cell by what its guest showed.
 ///
 /// # Errors
-/// If names of sub-tests cannot be read, and as [`Ready::questions`].
-pub fn verdict(context: &Context<'_>, ready: &Ready, watched: &Watched) -> Result<CellRecord> {
+/// If names of sub-tests cannot be read.
+pub fn verdict(
+    context: &Context<'_>,
+    ready: &Ready,
+    questions: &[Option<Question>],
+    watched: &Watched,
+) -> Result<CellRecord> {
     let cell = ready.work.cell.to_string();
-    let questions = ready.questions(context)?;
     let verdict = judge(&Evidence {
         cell: &cell,
         nonce: &watched.nonce,
-        checks: &judged_checks(context, ready, &questions, &watched.transcript.checks)?,
+        checks: &judged_checks(context, ready, questions, &watched.transcript.checks)?,
         sent: watched.sent,
         transcript: &watched.transcript,
         console: &watched.console,
@@ -146,14 +158,14 @@ pub fn verdict(context: &Context<'_>, ready: &Ready, watched: &Watched) -> Resul
 /// Judges a cell by what the guest of another showed, whose likeness is the same.
 ///
 /// # Errors
-/// As [`verdict`].
+/// As [`verdict`], and as [`Ready::questions`].
 pub fn shared_verdict(
     context: &Context<'_>,
     ready: &Ready,
     watched: &Watched,
     shown_by: &str,
 ) -> Result<CellRecord> {
-    let mut record = verdict(context, ready, watched)?;
+    let mut record = verdict(context, ready, &ready.questions(context)?, watched)?;
     let kernel = &ready.kernel;
     // The key of a boot that never was is nobody's.
     record.keys = Keys { image: watched.keys.image.clone(), ..kernel_keys(ready) };
@@ -181,7 +193,7 @@ pub fn made_on_host(context: &Context<'_>, ready: &Ready) -> Result<Option<CellR
     let known =
         Known { cell: &cell, expected: &context.lab.expected, today: &timestamp(SystemTime::now())[..10] };
     let verdict = judge_without_guest(&known, &judged_checks(context, ready, &[], &[])?);
-    let mut record = without_guest(&cell, verdict.outcome, verdict.reason, verdict.excerpt);
+    let mut record = CellRecord::without_guest(&cell, verdict.outcome, verdict.reason, verdict.excerpt);
     record.checks = verdict.checks;
     record.toolchain.clone_from(&ready.kernel.toolchain);
     record.keys = kernel_keys(ready);
@@ -285,25 +297,4 @@ fn timings(ready: &Ready, ended: &Conversation) -> BTreeMap<String, u64> {
 /// Milliseconds as the record has them.
 pub fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A cell that never got to a guest.
-pub fn without_guest(cell: &str, outcome: Outcome, reason: String, excerpt: Vec<String>) -> CellRecord {
-    CellRecord {
-        id: cell.to_owned(),
-        outcome,
-        reason,
-        keys: Keys::default(),
-        accel: None,
-        toolchain: String::new(),
-        attempts: Vec::new(),
-        checks: Vec::new(),
-        findings: Vec::new(),
-        timings_ms: BTreeMap::new(),
-        files: BTreeMap::new(),
-        excerpt,
-        role: CellRole::Subject,
-        same_as: None,
-        found_in: None,
-    }
 }

@@ -13,7 +13,7 @@ use crate::lab::fragment::Symbols;
 use crate::lab::kernel::{Arch, BootImage, KernelConfig};
 use crate::parse::make::{self as build_log, BuildFailure};
 use crate::plan::key::{Key, KeyBuilder};
-use crate::plan::work::KernelWork;
+use crate::plan::work::{KernelWork, packed};
 use crate::run::cache::{Found, Kind, file_digest};
 use crate::run::compiler;
 use crate::run::config::{self, BuildFolder, Configured};
@@ -215,23 +215,9 @@ fn request_key(
     let key = KeyBuilder::new("kernel request")
         .part("tree", &source.imported.tree)
         .parts("patch", &source.patches)
-        .part("arch", config.arch.make_name())
-        .part("base", &config.base)
         .part("base file", fs::read(base_file).unwrap_or_default())
-        .part("wanted", work.wanted.to_fragment())
-        .part("optional", work.optional.to_fragment())
-        .parts("one of", work.one_of.iter().map(|names| names.join(" ")))
-        .parts("make", &config.make)
         .part("toolchain", toolchain);
-    packed(key, context.lab.boot_image(&work.id)).finish()
-}
-
-/// A key for what is stored besides the vmlinux: one that holds no bzImage is no answer for one that wants it.
-fn packed(key: KeyBuilder, image: BootImage) -> KeyBuilder {
-    match image {
-        BootImage::Vmlinux => key,
-        BootImage::BzImage => key.part("image", image.name()),
-    }
+    work.asked(key, config, context.lab.boot_image(&work.id)).finish()
 }
 
 /// The kernel of a key, if it is in the cache and whole.

@@ -31,4 +31,5 @@ pub mod shown;
 pub mod source;
 pub mod static_check;
 pub mod tree_facts;
+pub mod worker;
 pub mod worktree;

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::plan::cell::Cell;
-use crate::plan::key::Key;
 use crate::run::ready::Ready;
 use crate::run::shown::Showings;
 
@@ -28,8 +27,6 @@ pub struct Boot {
     pub shown_by: Option<Cell>,
     /// Whether what it shows is kept for others.
     pub is_kept: bool,
-    /// What its verdict is kept under for later runs.
-    pub found_by: Option<Key>,
 }
 
 #[derive(Default)]

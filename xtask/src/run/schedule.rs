@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The schedule: kernels one after the other, guests beside them as soon as theirs is there.
 
-use std::sync::Arc;
-use std::time::{Instant, SystemTime};
-
 use anyhow::Result;
 
-use crate::fault::{Fault, FaultKind};
 use crate::lab::check::CheckKind;
 use crate::lab::kernel::Abi;
 use crate::parse::splat::Splats;
 use crate::plan::work::{GuestWork, KernelWork, Plan, PlannedCheck};
-use crate::record::model::{Attempt, CellRecord, CellRole, Host, Outcome};
-use crate::record::store::timestamp;
+use crate::record::model::{CellRecord, Host, Outcome};
 use crate::run::code::code_key;
 use crate::run::context::Context;
-use crate::run::event::{Cached, Event, Step};
-use crate::run::found;
-use crate::run::guest::{self, Watched, without_guest};
+use crate::run::event::{Cached, Step};
+use crate::run::guest;
 use crate::run::kernel::{self, Built, Kernel};
 use crate::run::program::{self, Compiled, Program};
 use crate::run::queue::{Boot, CloseOnDrop, Queue};
@@ -26,6 +20,7 @@ use crate::run::shown::{Likenesses, has_successor};
 use crate::run::source::{self, Applied, Source};
 use crate::run::static_check::{self, StaticResult, Subject};
 use crate::run::tree_facts::TreeFacts;
+use crate::run::worker::{boot_guests, ends_the_run, infra, tell_cell};
 
 /// Carries a plan out. Every cell that gets a verdict is told as an event.
 ///
@@ -50,102 +45,6 @@ pub fn run(context: &Context<'_>, plan: &Plan, host: &Host, splats: &Splats) -> 
         }
         result
     })
-}
-
-fn boot_guests(context: &Context<'_>, host: &Host, splats: &Splats, queue: &Queue) -> Result<()> {
-    while let Some(boot) = queue.next() {
-        match boot_or_share(context, host, splats, queue, &boot) {
-            Ok(record) => tell_cell(context, queue, record),
-            Err(error) => {
-                queue.stop();
-                return Err(error);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A cell's verdict: by what another's guest showed if that stands for its own, else by its own.
-fn boot_or_share(
-    context: &Context<'_>,
-    host: &Host,
-    splats: &Splats,
-    queue: &Queue,
-    boot: &Boot,
-) -> Result<CellRecord> {
-    let ready = &boot.ready;
-    if let Some(other) = boot.shown_by.as_ref().map(ToString::to_string)
-        && let Some(watched) = queue.showings.wait_for(&other, &|| queue.is_stopped())
-    {
-        return guest::shared_verdict(context, ready, &watched, &other);
-    }
-    let mut shown = None;
-    let record = boot_with_retries(context, host, splats, ready, &mut shown);
-    if boot.is_kept {
-        // Nothing is kept of a boot that the lab spoiled: who waits for it boots itself.
-        let is_whole = record.as_ref().is_ok_and(|record| record.outcome != Outcome::Infra);
-        queue.showings.keep(&ready.work.cell.to_string(), shown.filter(|_| is_whole));
-    }
-    let record = record?;
-    if let Some(key) = &boot.found_by {
-        found::keep(context, key, &record)?;
-    }
-    Ok(record)
-}
-
-/// Only trouble of the lab's own is tried again, and every try is in the record.
-fn boot_with_retries(
-    context: &Context<'_>,
-    host: &Host,
-    splats: &Splats,
-    ready: &Ready,
-    shown: &mut Option<Arc<Watched>>,
-) -> Result<CellRecord> {
-    let cell = ready.work.cell.to_string();
-    let mut attempts: Vec<Attempt> = Vec::new();
-    loop {
-        let started = Instant::now();
-        let watched = guest::watch(context, host, splats, ready);
-        let judged = watched.and_then(|watched| {
-            let record = guest::verdict(context, ready, &watched);
-            *shown = Some(Arc::new(watched));
-            record
-        });
-        let mut record = match judged {
-            Ok(record) => record,
-            Err(error) if ends_the_run(&error) => return Err(error),
-            Err(error) => infra(&cell, &error),
-        };
-        attempts.push(Attempt { outcome: record.outcome, ms: guest::millis(started.elapsed()) });
-        if record.outcome != Outcome::Infra || attempts.len() > context.options.retries as usize {
-            record.attempts = attempts;
-            return Ok(record);
-        }
-        context.note(format!("{cell}: {}; tried again", record.reason));
-    }
-}
-
-fn ends_the_run(error: &anyhow::Error) -> bool {
-    crate::sys::interrupt::is_interrupted()
-        || error
-            .chain()
-            .filter_map(|cause| cause.downcast_ref::<Fault>())
-            .any(|fault| matches!(fault.kind(), FaultKind::Usage | FaultKind::Interrupted))
-}
-
-fn infra(cell: &str, error: &anyhow::Error) -> CellRecord {
-    let text = crate::fault::describe(error);
-    let mut lines = text.lines();
-    let reason = lines.next().unwrap_or("").trim_start_matches("error: ").to_owned();
-    let excerpt = lines.map(str::to_owned).collect();
-    without_guest(cell, Outcome::Infra, reason, excerpt)
-}
-
-fn tell_cell(context: &Context<'_>, queue: &Queue, record: CellRecord) {
-    if context.options.fail_fast && record.outcome != Outcome::Pass {
-        queue.stop();
-    }
-    context.tell(Event::Cell(Box::new(record)));
 }
 
 fn build_all(context: &Context<'_>, plan: &Plan, queue: &Queue) -> Result<()> {
@@ -176,7 +75,11 @@ fn build_sources(context: &Context<'_>, plan: &Plan, queue: &Queue) -> Result<()
                 for guest in cells() {
                     let cell = guest.cell.to_string();
                     let (reason, words) = (failure.reason.clone(), failure.words.clone());
-                    tell_cell(context, queue, without_guest(&cell, Outcome::ApplyFailed, reason, words));
+                    tell_cell(
+                        context,
+                        queue,
+                        CellRecord::without_guest(&cell, Outcome::ApplyFailed, reason, words),
+                    );
                 }
             }
             Err(error) if ends_the_run(&error) => return Err(error),
@@ -204,7 +107,8 @@ pub fn prepare_one(context: &Context<'_>, plan: &Plan) -> Result<Result<Ready, B
     let source = match source::prepare(context, source_work)? {
         Applied::Source(source) => source,
         Applied::Failed(failure) => {
-            let record = without_guest(&cell, Outcome::ApplyFailed, failure.reason, failure.words);
+            let record =
+                CellRecord::without_guest(&cell, Outcome::ApplyFailed, failure.reason, failure.words);
             return Ok(Err(Box::new(record)));
         }
     };
@@ -232,7 +136,7 @@ fn build_kernel(
     let built = try_build(context, plan, source, at, work, Statics::Made).and_then(|built| {
         let Ok(readies) = built else { return Ok(built.map(|_| Vec::new())) };
         let boots = readies.into_iter().map(|ready| match ready {
-            Ok(ready) => enqueue(context, plan, likenesses, ready),
+            Ok(ready) => Ok(Ok(to_boot(context, plan, likenesses, ready)?)),
             Err(record) => Ok(Err(record)),
         });
         Ok(Ok(boots.collect::<Result<Vec<_>>>()?))
@@ -261,27 +165,11 @@ fn build_kernel(
     }
 }
 
-/// What becomes of a guest that is ready: a boot, or a verdict that is known already.
-fn enqueue(
-    context: &Context<'_>,
-    plan: &Plan,
-    likenesses: &mut Likenesses,
-    ready: Ready,
-) -> Result<Result<Boot, Box<CellRecord>>> {
+/// What becomes of a guest that is ready.
+fn to_boot(context: &Context<'_>, plan: &Plan, likenesses: &mut Likenesses, ready: Ready) -> Result<Boot> {
     let shown_by = likenesses.shown_by(context, plan, &ready)?;
     let is_kept = has_successor(plan, &ready.work);
-    let mut found_by = None;
-    if ready.work.role == CellRole::Baseline {
-        let today = &timestamp(SystemTime::now())[..10];
-        found_by = found::verdict_key(context, &ready, today)?;
-        // What its guest showed is gone: a point that would show the same needs one of its own.
-        if let Some(record) = found_by.as_ref().and_then(|key| found::find(context, key))
-            && !is_kept
-        {
-            return Ok(Err(Box::new(record)));
-        }
-    }
-    Ok(Ok(Boot { ready, shown_by, is_kept, found_by }))
+    Ok(Boot { ready, shown_by, is_kept })
 }
 
 /// For each guest of a kernel: what it needs to boot, or why it cannot.
@@ -313,8 +201,12 @@ fn try_build(
             Built::Failed { reason, excerpt, log } => {
                 let failed = |guest: &GuestWork| {
                     let cell = guest.cell.to_string();
-                    let mut record =
-                        without_guest(&cell, Outcome::BuildFailed, reason.clone(), excerpt.clone());
+                    let mut record = CellRecord::without_guest(
+                        &cell,
+                        Outcome::BuildFailed,
+                        reason.clone(),
+                        excerpt.clone(),
+                    );
                     let name = log.file_name().unwrap_or_default().to_string_lossy().into_owned();
                     record.files.insert("build.log".into(), name);
                     record
@@ -389,7 +281,8 @@ fn prepare_checks(
             Compiled::Failed { reason, excerpt } => {
                 let bits = if guest.abi == Abi::Bits64 { 64 } else { 32 };
                 let reason = format!("{} ({bits} bits): {reason}", planned.check.name);
-                let record = without_guest(&guest.cell.to_string(), Outcome::BuildFailed, reason, excerpt);
+                let record =
+                    CellRecord::without_guest(&guest.cell.to_string(), Outcome::BuildFailed, reason, excerpt);
                 return Ok(Err(Box::new(record)));
             }
         }

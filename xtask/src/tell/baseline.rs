@@ -7,11 +7,9 @@ use console::{Style, style};
 
 use crate::record::baseline::{baseline_of, comparisons};
 use crate::record::compare::{CellDiff, Change};
-use crate::record::model::{CellRole, Outcome, Run};
+use crate::record::model::{CellRole, INERT, Outcome, Run};
+use crate::tell::diff;
 use crate::tell::terminal::status_line;
-
-/// Most results that are told for one cell; the rest are in the record.
-const ITEMS_MAX: usize = 20;
 
 /// A line for each cell that was compared, with the results for which it is worse, and those that fail in
 /// both. Empty without a baseline.
@@ -24,7 +22,7 @@ pub fn section(run: &Run) -> String {
             text.push_str(&status_line(&Style::new().yellow(), "UNCOMPARED", None, &line));
         }
     }
-    let inert = |id: &str| run.cells.iter().any(|cell| cell.id == id && cell.word() == "inert");
+    let inert = |id: &str| run.cells.iter().any(|cell| cell.id == id && cell.word() == INERT);
     for diff in comparisons(run).iter().filter(|diff| !inert(&diff.newer)) {
         text.push_str(&lines(diff));
     }
@@ -48,23 +46,16 @@ fn lines(diff: &CellDiff) -> String {
     }
     let line = format!("{} against {}: {}", diff.newer, diff.older, parts.join(", "));
     let mut text = status_line(&how, word, None, &line);
-    for finding in &diff.new_findings {
-        let _ = writeln!(text, "{:>14}kernel log: {} ({})", "", finding.title, finding.family);
-    }
-    let told =
-        |item: &&crate::record::compare::Item| item.is_regression() || item.change == Change::StillFailing;
-    let items: Vec<_> = diff.items.iter().filter(told).collect();
-    for item in items.iter().take(ITEMS_MAX) {
-        let reason = item.newer.as_ref().and_then(|shown| shown.reason.lines().next()).unwrap_or("");
-        let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-        let words = match item.change {
-            Change::New => "new and failing",
-            change => change.words(),
-        };
-        let _ = writeln!(text, "{:>14}{} {}{}", "", style(words).bold(), item.key.name(), reason);
-    }
-    if items.len() > ITEMS_MAX {
-        let _ = writeln!(text, "{:>14}and {} more, in the record", "", items.len() - ITEMS_MAX);
+    let told: Vec<String> = diff::lines(diff)
+        .into_iter()
+        .filter_map(|(is_bad, line)| match (is_bad, line.starts_with(Change::StillFailing.words())) {
+            (true, _) => Some(style(line).red().to_string()),
+            (false, true) => Some(line),
+            (false, false) => None,
+        })
+        .collect();
+    for line in told {
+        let _ = writeln!(text, "{:>14}{line}", "");
     }
     text
 }

@@ -9,7 +9,6 @@ use crate::record::compare::{CellDiff, Change, Item};
 use crate::record::run_diff::{CellName, RunDiff, RunName};
 use crate::tell::markdown;
 use crate::tell::table::{Align, lay_out};
-use crate::tell::trend::state_word;
 
 /// More results than this with one change in one check are counted, and not named.
 const NAMED_MAX: usize = 8;
@@ -57,7 +56,7 @@ pub fn markdown(diff: &RunDiff) -> String {
 }
 
 fn run_name(run: &RunName) -> String {
-    format!("{} ({})", run.id, state_word(run.state))
+    format!("{} ({})", run.id, run.state.words())
 }
 
 /// A row for each cell, and the number of results with each change.

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use crate::record::model::{CellRecord, CheckStatus, Outcome, Run, RunState};
 use crate::tell::grid::{check_counts, check_names};
-use crate::tell::trend::state_word;
 
 /// GitHub drops a step summary of more than 1 MiB as a whole; this leaves room for other texts beside it.
 const BYTES_MAX: usize = 900 * 1024;
@@ -15,7 +14,7 @@ pub fn markdown(run: &Run) -> String {
     let names = check_names(&run.cells);
     let mut head = format!("### Kernel test lab: run {}\n\n", run.id);
     if run.state != RunState::Complete {
-        let _ = writeln!(head, "**This run is not complete: {}.**\n", state_word(run.state));
+        let _ = writeln!(head, "**This run is not complete: {}.**\n", run.state.words());
     }
     let row = |words: &[&str]| format!("| {} |\n", words.join(" | "));
     head.push_str(&row(&[&["cell", "outcome"], names.as_slice()].concat()));
@@ -43,7 +42,7 @@ pub fn markdown(run: &Run) -> String {
             end,
             "\nShard {} ({}): {} cells, {}, {}, {} CPUs.",
             shard.id,
-            state_word(shard.state),
+            shard.state.words(),
             shard.cells.len(),
             host.kernel,
             host.cpu,

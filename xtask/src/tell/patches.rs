@@ -3,8 +3,8 @@
 
 use console::{style, truncate_str};
 
-use crate::lab::series::split_point;
-use crate::record::model::{CellRecord, CheckRecord, Run};
+use crate::record::cell_id::CellId;
+use crate::record::model::{CellRecord, CheckRecord, CheckStatus, INERT, Run};
 use crate::tell::grid::{self, counts_of};
 use crate::tell::summary::cell_style;
 use crate::tell::table::{Align, lay_out};
@@ -30,9 +30,11 @@ pub fn table(run: &Run) -> Option<String> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut rest: Vec<CellRecord> = Vec::new();
     for cell in &run.cells {
-        match parts(&cell.id) {
-            Some((tree, series, applied, flavor)) => add(&mut groups, (tree, series), applied, flavor, cell),
-            None => rest.push(cell.clone()),
+        match CellId::parse(&cell.id) {
+            Some(CellId { tree, series, applied: Some(applied), flavor }) => {
+                add(&mut groups, (tree, series), applied, flavor, cell);
+            }
+            _ => rest.push(cell.clone()),
         }
     }
     let (many, few): (Vec<_>, Vec<_>) =
@@ -46,14 +48,6 @@ pub fn table(run: &Run) -> Option<String> {
         tables.push(grid::table(&rest));
     }
     Some(tables.join("\n"))
-}
-
-/// Tree, series, point and flavor of a cell of a series.
-fn parts(id: &str) -> Option<(&str, &str, usize, &str)> {
-    let (tree, rest) = id.split_once('/')?;
-    let (point, flavor) = rest.split_once('/')?;
-    let (series, applied) = split_point(point).ok()?;
-    Some((tree, series, applied?, flavor))
 }
 
 fn add<'a>(
@@ -109,8 +103,10 @@ fn subject(run: &Run, series: &str, applied: usize) -> String {
 
 fn summary(cell: &CellRecord) -> String {
     let word = cell_style(cell).apply_to(cell.word());
-    let checks: Vec<&CheckRecord> = cell.checks.iter().collect();
-    if checks.is_empty() || cell.word() == "inert" {
+    // What is absent planned nothing.
+    let checks: Vec<&CheckRecord> =
+        cell.checks.iter().filter(|check| check.status != CheckStatus::Absent).collect();
+    if checks.is_empty() || cell.word() == INERT {
         return word.to_string();
     }
     format!("{word} {}", counts_of(&checks))

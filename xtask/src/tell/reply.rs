@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A paragraph for a reply to the mailing list: what ran, on what, and what did not run.
 
-use crate::record::model::{CellRecord, CheckStatus, Outcome, Run, RunState};
+use crate::record::baseline::deciding_outcomes;
+use crate::record::model::{CellRecord, CheckStatus, INERT, Outcome, Run, RunState};
 use crate::tell::grid::check_names;
 
 /// The widest line, as mails have it.
@@ -38,25 +39,33 @@ fn list(names: &[String]) -> String {
     }
 }
 
-fn outcomes(run: &Run, outcome: Outcome) -> usize {
-    run.cells.iter().filter(|cell| cell.outcome == outcome).count()
-}
-
 /// Whether it passed, first.
 fn verdict(run: &Run) -> Option<String> {
-    let (passed, all) = (outcomes(run, Outcome::Pass), run.cells.len());
+    // An inert point was not booted: it is no pass.
+    let with = |word: &str| run.cells.iter().filter(|cell| cell.word() == word).count();
+    let (passed, inert, all) = (with(Outcome::Pass.word()), with(INERT), run.cells.len());
+    let deciding = deciding_outcomes(run);
+    let is_good = deciding.iter().all(|outcome| *outcome == Outcome::Pass);
+    let inert = match inert {
+        0 => String::new(),
+        _ => format!(", {inert} inert (their patches change nothing that runs)"),
+    };
+    let excused = match is_good && run.cells.iter().any(|cell| cell.outcome != Outcome::Pass) {
+        true => " What fails without the series as well does not count.",
+        false => "",
+    };
     let how_far = match run.state {
         RunState::Complete => String::new(),
         RunState::Running => " The run did not end, so this is no verdict.".into(),
         RunState::Cancelled => " The run was interrupted, so this is no verdict.".into(),
         RunState::Failed => " The lab itself failed, so this is no verdict.".into(),
     };
-    let word = match passed == all && all > 0 && run.state == RunState::Complete {
+    let word = match is_good && passed > 0 && run.state == RunState::Complete {
         true => "PASS",
         false => "NOT PASSED",
     };
     Some(format!(
-        "{word}: {passed} of {} passed.{how_far}",
+        "{word}: {passed} of {} passed{inert}.{excused}{how_far}",
         count(all, "test configuration", "test configurations")
     ))
 }

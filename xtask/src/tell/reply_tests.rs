@@ -4,6 +4,7 @@
 use expect_test::expect;
 
 use super::*;
+use crate::record::model::CellRole;
 use crate::record::sample;
 
 fn variants() -> Vec<String> {
@@ -84,4 +85,30 @@ fn no_line_is_too_long_or_holds_what_a_terminal_obeys() {
     let long: Vec<&str> = text.lines().filter(|line| line.chars().count() > WIDTH).collect();
     // A word that is longer stands alone.
     assert!(long.iter().all(|line| !line.contains(' ')) && long.len() == 1, "{long:?}");
+}
+
+#[test]
+fn an_inert_point_is_no_pass_and_what_fails_without_the_series_is_excused() {
+    let at = |cell: CellRecord, point: &str, role| CellRecord {
+        id: format!("5.10/s@{point}/x86_64"),
+        role,
+        findings: Vec::new(),
+        ..cell
+    };
+    let (baseline, subject) = (CellRole::Baseline, CellRole::Subject);
+    let inert = CellRecord { same_as: Some("5.10/s@0/x86_64".into()), ..at(sample::passed(), "1", subject) };
+    let first = |run: &Run| reply(run, &[]).split("\n\n").next().unwrap().replace('\n', " ");
+    let run =
+        sample::run(vec![at(sample::passed(), "0", baseline), inert, at(sample::passed(), "2", subject)]);
+    assert!(first(&run).starts_with("PASS: 2 of 3 test configurations passed, 1 inert ("), "{}", first(&run));
+    let both_fail =
+        sample::run(vec![at(sample::failed(), "0", baseline), at(sample::failed(), "2", subject)]);
+    // Nothing was seen to pass.
+    assert!(first(&both_fail).starts_with("NOT PASSED: 0 of 2"), "{}", first(&both_fail));
+    let mut one_passes = both_fail.clone();
+    one_passes.cells.push(at(sample::passed(), "3", subject));
+    assert!(first(&one_passes).contains("does not count"), "{}", first(&one_passes));
+    let only_series =
+        sample::run(vec![at(sample::passed(), "0", baseline), at(sample::failed(), "2", subject)]);
+    assert!(first(&only_series).starts_with("NOT PASSED: 1 of 2"), "{}", first(&only_series));
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use console::{Style, style};
 
 use crate::record::baseline::deciding_outcomes;
-use crate::record::model::{CellRecord, Outcome, Run, RunState};
+use crate::record::model::{CellRecord, INERT, Outcome, Run, RunState};
 use crate::sys::process::quote;
 use crate::tell::grid::{self, check_counts};
 use crate::tell::terminal::status_line;
@@ -26,7 +26,7 @@ pub fn outcome_style(outcome: Outcome) -> Style {
 
 /// The colour of a cell: an inert one is not as good as one that was booted.
 pub fn cell_style(cell: &CellRecord) -> Style {
-    if cell.word() == "inert" { Style::new().cyan() } else { outcome_style(cell.outcome) }
+    if cell.word() == INERT { Style::new().cyan() } else { outcome_style(cell.outcome) }
 }
 
 /// Everything that `test` ends with.
@@ -135,10 +135,8 @@ fn totals(run: &Run) -> String {
         .collect();
     let cells = if run.cells.len() == 1 { "1 cell".to_owned() } else { format!("{} cells", run.cells.len()) };
     let state = match run.state {
-        RunState::Complete => "",
-        RunState::Running => " (the run did not end)",
-        RunState::Cancelled => " (interrupted)",
-        RunState::Failed => " (the lab failed)",
+        RunState::Complete => String::new(),
+        state => format!(" ({})", state.words()),
     };
     let is_good = run.state == RunState::Complete
         && deciding_outcomes(run).iter().all(|outcome| *outcome == Outcome::Pass);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use console::Style;
 
-use crate::record::model::{CheckStatus, Outcome, RunState};
+use crate::record::model::{CheckStatus, Outcome};
 use crate::record::trend::{CellTrend, Steadiness, Trend};
 use crate::tell::markdown;
 use crate::tell::table::lay_out;
@@ -21,16 +21,6 @@ pub struct LeftOut {
 
 /// More runs than this that are left out are counted, and not named.
 const LEFT_OUT_MAX: usize = 5;
-
-/// The word for how far a run came.
-pub fn state_word(state: RunState) -> &'static str {
-    match state {
-        RunState::Running => "did not end",
-        RunState::Complete => "complete",
-        RunState::Cancelled => "interrupted",
-        RunState::Failed => "the lab failed",
-    }
-}
 
 /// For people.
 pub fn text(trend: &Trend, left_out: &[LeftOut]) -> String {

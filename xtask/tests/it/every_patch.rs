@@ -93,4 +93,6 @@ fn without_a_verdict_on_the_baseline_nothing_is_excused() {
     lab.steer("qemu", "crash\nfailing");
     let words = ["--series", &mbox, "--baseline", "--jobs=1", "--flavor=x86_64", "--check=seccomp_bpf"];
     lab.test(&words).assert(100, &["UNCOMPARED", "no verdict on local/two@0/x86_64"]);
+    // Whether a failure counts is known once both have run.
+    lab.test(&[&words[..], &["--fail-fast"]].concat()).assert(2, &["cannot be used with"]);
 }

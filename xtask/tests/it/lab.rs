@@ -78,6 +78,20 @@ impl Lab {
         fs::write(path, toml::to_string(&config).unwrap()).unwrap();
     }
 
+    /// Changes the lab's configuration, with the tree of this test under these names.
+    pub fn change_config(&self, trees: &[&str], change: impl FnOnce(&mut toml::Table)) {
+        let path = self.root().join("configs/lab.toml");
+        let mut config: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+        let mut tree = toml::Table::new();
+        tree.insert("kind".into(), "path".into());
+        tree.insert("directory".into(), self.tree().to_string_lossy().into_owned().into());
+        for name in trees {
+            config["tree"].as_table_mut().unwrap().insert((*name).into(), tree.clone().into());
+        }
+        change(&mut config);
+        fs::write(path, toml::to_string(&config).unwrap()).unwrap();
+    }
+
     /// Something in the lab's folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

@@ -15,19 +15,12 @@ const CELLS: [&str; 4] = ["mine/none/x86_64", "mine/none/compat", "mine/none/i38
 /// A lab with a matrix of three kernels on the tree that looks like one.
 fn lab_with_matrix() -> Lab {
     let lab = Lab::new();
-    let path = lab.root().join("configs/lab.toml");
-    let mut config: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
-    let mut tree = toml::Table::new();
-    tree.insert("kind".into(), "path".into());
-    tree.insert("directory".into(), lab.tree().to_string_lossy().into_owned().into());
-    for name in ["mine", "other"] {
-        config["tree"].as_table_mut().unwrap().insert(name.into(), tree.clone().into());
-    }
-    let mut matrix = toml::Table::new();
-    matrix.insert("cells".into(), CELLS.to_vec().into());
-    matrix.insert("checks".into(), vec!["seccomp_bpf"].into());
-    config["matrix"].as_table_mut().unwrap().insert(MATRIX.into(), matrix.into());
-    fs::write(path, toml::to_string(&config).unwrap()).unwrap();
+    lab.change_config(&["mine", "other"], |config| {
+        let mut matrix = toml::Table::new();
+        matrix.insert("cells".into(), CELLS.to_vec().into());
+        matrix.insert("checks".into(), vec!["seccomp_bpf"].into());
+        config["matrix"].as_table_mut().unwrap().insert(MATRIX.into(), matrix.into());
+    });
     lab
 }
 
