@@ -63,8 +63,9 @@ pub fn verdict_key(context: &Context<'_>, host: &Host, ready: &Ready) -> Result<
 pub fn find(context: &Context<'_>, key: &Key) -> Option<CellRecord> {
     let Answer { run, mut record } = context.cache.answer(key)?;
     record.found_in = Some(run);
-    // They are that run's, which may be gone.
+    // They are that run's, which may be gone; and nothing took time in this one.
     record.files.clear();
+    record.timings_ms.clear();
     Some(record)
 }
 
