@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Verbs: flags to calls, one file each.
 
+mod ad_hoc;
+pub mod check_patch;
 pub mod clean;
 pub mod doctor;
 mod engine;
 pub mod explain;
 pub mod fuzz;
+pub mod import;
 pub mod list;
 pub mod mutants;
 pub mod profiles;
 mod referee;
 pub mod report;
+mod series_record;
 pub mod session;
 pub mod shell;
 mod shrink;

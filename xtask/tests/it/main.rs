@@ -21,5 +21,6 @@ mod process;
 mod profiles;
 mod reports;
 mod select;
+mod series;
 mod statics;
 mod tree;
