@@ -258,3 +258,28 @@ pub fn split_point(text: &str) -> Result<(&str, Option<usize>), Fault> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subset_brings_what_its_own_patches_bring() {
+        let text =
+            |n: usize| format!("Subject: [PATCH] {n}\n\n--- a/x{n}\n+++ b/x{n}\n@@ -1 +1 @@\n-a\n+b\n");
+        let mut series = Series::empty().unwrap();
+        series.name = SeriesName::parse("s").unwrap();
+        series.patches = (1..=5).map(|n| Patch::parse("p", text(n).into()).unwrap()).collect();
+        let symbol = |from: usize| BroughtSymbol { name: format!("S{from}"), value: "y".into(), from };
+        series.facts.symbol = [1, 2, 4, 5].map(symbol).to_vec();
+        let part = series.subset(2, 4).unwrap();
+        assert_eq!(part.name.as_str(), "s-2-4");
+        assert_eq!(part.patches, series.patches[1..4]);
+        let brought: Vec<_> = part.facts.symbol.iter().map(|one| (one.name.as_str(), one.from)).collect();
+        assert_eq!(brought, [("S2", 1), ("S4", 3)]);
+        assert_eq!(part.provenance.subset, Some(Subset { first: 2, last: 4, of: 5 }));
+        for (first, last) in [(0, 1), (3, 2), (1, 6)] {
+            assert!(series.subset(first, last).is_err(), "{first}-{last}");
+        }
+    }
+}
