@@ -14,9 +14,9 @@ use crate::lab::damage;
 use crate::lab::mail::patch_of_mail;
 use crate::lab::names::TreeName;
 use crate::lab::patch::{PATCH_BYTES_MAX, Patch};
+use crate::run::branch::{Branch, branch};
 use crate::run::cache::Cache;
 use crate::run::checkpatch::{self, Checked, Weight};
-use crate::run::commits::{self, Branch};
 use crate::run::compiler::Toolchain;
 use crate::run::context::{AccelChoice, Context, Options};
 use crate::run::git::Git;
@@ -62,7 +62,7 @@ fn check(cli: &Cli, args: &CheckPatchArgs, text: &[u8], remarks: &mut Vec<Remark
     let here = std::env::current_dir().context("finding the current folder")?;
     let cache = session.cache()?;
     let scratch = cache.temporary()?;
-    let branch = commits::branch(&here)?;
+    let branch = branch(&here)?;
     let (git, tree) = match (&args.tree, &branch) {
         (Some(value), _) => {
             let (git, tree) =

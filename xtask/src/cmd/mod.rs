@@ -2,6 +2,7 @@
 //! Verbs: flags to calls, one file each.
 
 mod ad_hoc;
+mod base;
 pub mod check_patch;
 pub mod clean;
 pub mod doctor;

@@ -12,7 +12,7 @@ use crate::lab::names::{SeriesName, sanitize};
 use crate::lab::patch::Patch;
 use crate::lab::provenance::{Provenance, SeriesProvenance};
 use crate::lab::series::{Series, SeriesFacts, SeriesOrigin};
-use crate::run::git::{Git, bare_command};
+use crate::run::git::bare_command;
 use crate::sys::process::{Captured, capture};
 
 /// What a value begins with that means a range.
@@ -76,12 +76,12 @@ impl Range {
 }
 
 /// A user's repository.
-struct Repository<'a> {
-    folder: &'a Path,
+pub(super) struct Repository<'a> {
+    pub(super) folder: &'a Path,
 }
 
 /// A commit as far as a patch needs it.
-struct Commit {
+pub(super) struct Commit {
     id: String,
     author: String,
     date: String,
@@ -175,85 +175,6 @@ pub fn patch_ids(patches: &[&Patch]) -> Result<Vec<String>> {
     Ok(printed.text().lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
 }
 
-/// The branch that is checked out in a user's repository.
-#[derive(Debug)]
-pub struct Branch {
-    /// The repository, for reading.
-    pub git: Git,
-    folder: PathBuf,
-    /// Its last commits, newest first: id, and subject.
-    recent: Vec<(String, String)>,
-}
-
-/// How many commits of a branch are looked through.
-const RECENT_MAX: &str = "500";
-
-/// The branch that is checked out around a folder; none outside of a repository, or before its first commit.
-///
-/// # Errors
-/// If git fails.
-pub fn branch(folder: &Path) -> Result<Option<Branch>> {
-    let repository = Repository { folder };
-    let asked = repository.ask(&["rev-parse", "--absolute-git-dir"])?;
-    if !asked.exit.is_success() || repository.find("HEAD")?.is_none() {
-        return Ok(None);
-    }
-    let format = "--format=%H %s";
-    let listed = repository.tell(&[
-        "rev-list",
-        "--no-merges",
-        "--first-parent",
-        "--no-commit-header",
-        "-n",
-        RECENT_MAX,
-        format,
-        "HEAD",
-        "--",
-    ])?;
-    let recent = listed.lines().filter_map(|line| line.split_once(' '));
-    let recent = recent.map(|(id, subject)| (id.to_owned(), subject.to_owned())).collect();
-    let git = Git::reading(PathBuf::from(asked.text().trim_end_matches('\n')));
-    Ok(Some(Branch { git, folder: folder.to_owned(), recent }))
-}
-
-impl Branch {
-    /// The commits that are called so and have a parent, newest first.
-    ///
-    /// # Errors
-    /// If git fails.
-    pub fn with_subject(&self, subject: &str) -> Result<Vec<String>> {
-        let mut found = Vec::new();
-        for (id, _) in self.recent.iter().filter(|(_, other)| other == subject) {
-            if (Repository { folder: &self.folder }).find(&format!("{id}^"))?.is_some() {
-                found.push(id.clone());
-            }
-        }
-        Ok(found)
-    }
-
-    /// Up to `count` commits before the one that is called so, or before what comes after HEAD; oldest first.
-    ///
-    /// # Errors
-    /// If git fails.
-    pub fn before(&self, subject: &str, count: usize) -> Result<Vec<Patch>> {
-        let repository = Repository { folder: &self.folder };
-        let at = self.recent.iter().position(|(_, other)| other == subject).map_or(0, |at| at + 1);
-        let mut patches = Vec::new();
-        for (id, _) in self.recent.iter().skip(at).take(count) {
-            // A first commit is no patch of anything.
-            if repository.find(&format!("{id}^"))?.is_none() {
-                break;
-            }
-            let diff = repository.diff(id)?;
-            if !diff.is_empty() {
-                patches.push(patch(repository.read_commit(id)?, diff, 1, 1)?);
-            }
-        }
-        patches.reverse();
-        Ok(patches)
-    }
-}
-
 /// Whether a folder is in a git repository.
 ///
 /// # Errors
@@ -278,7 +199,7 @@ pub fn reading_command(folder: &Path) -> Command {
 }
 
 impl Repository<'_> {
-    fn ask(&self, args: &[&str]) -> Result<Captured> {
+    pub(super) fn ask(&self, args: &[&str]) -> Result<Captured> {
         let mut git = reading_command(self.folder);
         git.args(args);
         let captured = capture(git, &format!("git {}", args.first().unwrap_or(&"")), DEADLINE, b"")?;
@@ -286,12 +207,12 @@ impl Repository<'_> {
         Ok(captured)
     }
 
-    fn tell(&self, args: &[&str]) -> Result<String> {
+    pub(super) fn tell(&self, args: &[&str]) -> Result<String> {
         let what = format!("git {} in {}", args.first().unwrap_or(&""), self.folder.display());
         Ok(self.ask(args)?.success(&what)?.text().trim().to_owned())
     }
 
-    fn find(&self, revision: &str) -> Result<Option<String>> {
+    pub(super) fn find(&self, revision: &str) -> Result<Option<String>> {
         let wanted = format!("{revision}^{{commit}}");
         let found = self.ask(&["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted])?;
         Ok(found.exit.is_success().then(|| found.text().trim().to_owned()))
@@ -371,7 +292,7 @@ impl Repository<'_> {
         Ok((lines[0][1].to_owned(), lines.iter().map(|line| line[0].to_owned()).collect()))
     }
 
-    fn read_commit(&self, id: &str) -> Result<Commit> {
+    pub(super) fn read_commit(&self, id: &str) -> Result<Commit> {
         let format = "--format=%an <%ae>%n%aD%n%s%n%B";
         let text = self.tell(&["rev-list", "--no-walk", "--no-commit-header", format, id, "--"])?;
         let mut lines = text.splitn(4, '\n').map(str::to_owned);
@@ -382,7 +303,7 @@ impl Repository<'_> {
     }
 
     /// What a commit changes, whatever the repository is configured to.
-    fn diff(&self, id: &str) -> Result<Vec<u8>> {
+    pub(super) fn diff(&self, id: &str) -> Result<Vec<u8>> {
         const SHAPE: [&str; 13] = [
             "diff-tree",
             "-p",
@@ -424,7 +345,7 @@ impl Repository<'_> {
 }
 
 /// A commit as the mail that `git format-patch` would make of it.
-fn patch(commit: Commit, diff: Vec<u8>, number: usize, of: usize) -> Result<Patch, Fault> {
+pub(super) fn patch(commit: Commit, diff: Vec<u8>, number: usize, of: usize) -> Result<Patch, Fault> {
     let Commit { id, author, date, subject, message } = commit;
     let head = format!(
         "From: {author}\nDate: {date}\nSubject: [PATCH {number}/{of}] {subject}\n\n{message}\n---\n\n"

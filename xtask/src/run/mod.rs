@@ -3,6 +3,7 @@
 
 pub mod apt;
 pub mod artifact;
+pub mod branch;
 pub mod cache;
 pub mod checkpatch;
 pub mod code;

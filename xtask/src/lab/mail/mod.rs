@@ -4,6 +4,7 @@
 //! An mbox may hold a whole discussion: a cover letter, answers, several versions. What is taken of it
 //! is one posting that is there from its first patch to its last; anything less is refused by name.
 
+mod choice;
 mod encoding;
 mod mbox;
 mod message;
@@ -14,6 +15,7 @@ mod thread;
 use std::collections::HashMap;
 
 use crate::fault::Fault;
+pub use crate::lab::mail::choice::Choice;
 use crate::lab::mail::message::Message;
 pub use crate::lab::mail::one::patch_of_mail;
 use crate::lab::mail::thread::{Letter, Posting, postings};
@@ -25,31 +27,6 @@ const CHAIN_MAX: usize = 64;
 
 /// Most postings that an error lists.
 const LISTED_MAX: usize = 8;
-
-/// Which posting of an mbox is meant.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Choice {
-    /// The newest version.
-    #[default]
-    Newest,
-    /// This version.
-    Version(u32),
-    /// The posting with the mail of this message id.
-    Mail(String),
-}
-
-impl std::str::FromStr for Choice {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text.contains('@') {
-            return Ok(Choice::Mail(text.trim_matches(['<', '>', ' ']).to_owned()));
-        }
-        let number = text.trim_start_matches(['v', 'V']).parse();
-        number
-            .map(Choice::Version)
-            .map_err(|_| format!("`{text}`: write v4, or the message id of a mail of the series"))
-    }
-}
 
 /// A series as it was found.
 #[derive(Debug, Default)]
