@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use crate::cli_nights::{DiffArgs, DiffFormat, MergeArgs, TrendArgs};
+use crate::lab::mail::Choice;
 use crate::plan::select::{Selection, Shard};
 use crate::run::context::{AccelChoice, Options};
 
@@ -60,6 +61,10 @@ pub enum Verb {
     Clean(CleanArgs),
     /// Make the real filters of configs/profiles/ again, from Debian's packages.
     Profiles(ProfilesArgs),
+    /// Write a series into kernel-patches/, with a series.toml.
+    Import(ImportArgs),
+    /// Check one patch on standard input, and say what was found as JSON: for b4.
+    CheckPatch(CheckPatchArgs),
     /// Kill what a dead lab has left (the lab starts this itself).
     #[command(name = crate::sys::reaper::VERB, hide = true)]
     Reaper {
@@ -77,12 +82,30 @@ pub struct AxisArgs {
     /// A tree of lab.toml, path=DIR, or NAME=path:DIR.
     #[arg(long, value_name = "TREE")]
     pub tree: Vec<String>,
-    /// A series, NAME or NAME@N (the first N patches), `none`, an mbox, or a folder of patches.
+    /// A series: NAME, `none`, an mbox, a folder of patches, or commits: git:[DIR:]BASE..HEAD. Behind it @N
+    /// stands for the first N patches, @A-B for patches A to B.
     #[arg(long, value_name = "SERIES")]
     pub series: Vec<String>,
+    /// How series that are given ad hoc are read and placed.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// A flavor, with or without variants.
     #[arg(long, value_name = "FLAVOR")]
     pub flavor: Vec<String>,
+}
+
+/// How series that are given ad hoc are read and placed.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ReadingArgs {
+    /// Which series of an mbox: a version, v4, or the message id of one of its mails [default: the newest].
+    #[arg(long, value_name = "V")]
+    pub series_version: Option<Choice>,
+    /// A series that the given ones need: applied whole before them. Given more than once, in this order.
+    #[arg(long, value_name = "SERIES")]
+    pub after: Vec<String>,
+    /// Apply to the commit that the series names as its base, instead of what is checked out in the tree.
+    #[arg(long)]
+    pub at_base: bool,
 }
 
 /// Which cells, and which checks in them.
@@ -238,9 +261,12 @@ pub struct ShellArgs {
     /// A tree given ad hoc: path=DIR, or NAME=path:DIR.
     #[arg(long, value_name = "TREE")]
     pub tree: Vec<String>,
-    /// A series given ad hoc: an mbox or a folder of patches.
+    /// A series given ad hoc: an mbox, a folder of patches, or git:[DIR:]BASE..HEAD.
     #[arg(long, value_name = "SERIES")]
     pub series: Vec<String>,
+    /// How it is read and placed.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// How to run it.
     #[command(flatten)]
     pub run: RunArgs,
@@ -334,6 +360,43 @@ pub struct CleanArgs {
     /// Remove the whole cache.
     #[arg(long)]
     pub all: bool,
+}
+
+/// Flags of `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// An mbox, a folder of patches, or commits: git:[DIR:]BASE..HEAD; with @N or @A-B, some of its patches.
+    pub source: String,
+    /// What to call it [default: as the file, folder or branch is called].
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The tree of lab.toml that it was written for.
+    #[arg(long, value_name = "TREE")]
+    pub tree: Option<String>,
+    /// Which series of an mbox: a version, v4, or the message id of one of its mails [default: the newest].
+    #[arg(long, value_name = "V")]
+    pub series_version: Option<Choice>,
+}
+
+/// Flags of `check-patch`.
+#[derive(Debug, Args)]
+pub struct CheckPatchArgs {
+    /// What the patch has to apply to: a tree of lab.toml, path=DIR, or NAME=path:DIR [default: the commits
+    /// of the git repository that it is run in].
+    #[arg(long, value_name = "TREE")]
+    pub tree: Option<String>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = CheckPatchFormat::Json)]
+    pub format: CheckPatchFormat,
+}
+
+/// How `check-patch` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckPatchFormat {
+    /// An array of results: what `b4 review` reads.
+    Json,
+    /// A line for each remark and none for a pass: what `b4 prep --check` and `b4 am` read.
+    Lines,
 }
 
 impl AxisArgs {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::ReadingArgs;
+
 /// Flags of `diff`.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit code: 0 if nothing is worse, 100 if something is.")]
@@ -64,6 +66,9 @@ pub struct MergeArgs {
     /// Their series.
     #[arg(long, value_name = "SERIES")]
     pub series: Vec<String>,
+    /// How those were read and placed.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Their flavors.
     #[arg(long, value_name = "FLAVOR")]
     pub flavor: Vec<String>,

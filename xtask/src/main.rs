@@ -45,7 +45,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     sys::interrupt::install()?;
     match &cli.verb {
         Verb::Test(args) if !args.dry_run => sys::reaper::start()?,
-        Verb::Shell(_) | Verb::Fuzz(_) | Verb::Profiles(_) => sys::reaper::start()?,
+        Verb::Shell(_) | Verb::Fuzz(_) | Verb::Profiles(_) | Verb::CheckPatch(_) => sys::reaper::start()?,
         Verb::Mutants(args) if !args.list => sys::reaper::start()?,
         _ => {}
     }
@@ -63,6 +63,8 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Doctor(args) => cmd::doctor::run(cli, args),
         Verb::Clean(args) => cmd::clean::run(cli, args),
         Verb::Profiles(args) => cmd::profiles::run(cli, args),
+        Verb::Import(args) => cmd::import::run(cli, args),
+        Verb::CheckPatch(args) => cmd::check_patch::run(cli, args),
         Verb::Reaper { .. } => Ok(fault::EXIT_OK),
     }
 }

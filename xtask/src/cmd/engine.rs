@@ -7,12 +7,12 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::Result;
 
+use crate::cmd::series_record::series_records;
 use crate::cmd::session::{Session, describe_host};
 use crate::lab::Lab;
-use crate::lab::series::{Series, SeriesOrigin};
 use crate::parse::splat::Splats;
 use crate::plan::work::{GuestWork, Plan};
-use crate::record::model::{CellRecord, Host, PatchRecord, Run, RunState, SCHEMA, SeriesRecord};
+use crate::record::model::{CellRecord, Host, Run, RunState, SCHEMA};
 use crate::record::store::{RunFolder, new_id, timestamp, write_atomically};
 use crate::run::compiler::Toolchain;
 use crate::run::context::{Context, Options};
@@ -190,39 +190,4 @@ fn new_run(lab: &Lab, phases: &Phases<'_>, host: &Host) -> Result<Run> {
         timings_ms: BTreeMap::new(),
         shards: Vec::new(),
     })
-}
-
-/// Where the series of a plan came from, those that they require included.
-fn series_records(lab: &Lab, plans: &[&Plan]) -> Result<BTreeMap<String, SeriesRecord>> {
-    let mut records: BTreeMap<String, SeriesRecord> = BTreeMap::new();
-    for source in plans.iter().flat_map(|plan| &plan.sources) {
-        for (series, applied) in lab.applied(&source.point)? {
-            let record = records.entry(series.name.to_string()).or_insert_with(|| series_record(series));
-            if !record.applied.contains(&applied) {
-                record.applied.push(applied);
-            }
-        }
-    }
-    Ok(records)
-}
-
-fn series_record(series: &Series) -> SeriesRecord {
-    let patches = series.patches.iter().map(|patch| PatchRecord {
-        file: patch.file.clone(),
-        subject: patch.subject.clone(),
-        digest: patch.digest.clone(),
-        version: patch.provenance.version,
-        trailers: patch.provenance.trailers.clone(),
-        message_id: patch.message_id.clone(),
-    });
-    SeriesRecord {
-        origin: match &series.origin {
-            SeriesOrigin::Shipped => format!("kernel-patches/{}", series.name),
-            SeriesOrigin::AdHoc(path) => path.display().to_string(),
-            SeriesOrigin::Empty => "no patches".into(),
-        },
-        base_commit: series.base_commit.clone(),
-        applied: Vec::new(),
-        patches: patches.collect(),
-    }
 }

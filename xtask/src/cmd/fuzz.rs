@@ -43,7 +43,7 @@ const SHRUNK_MAX: usize = 2;
 /// Usage faults, and trouble of the lab's that leaves no record.
 pub fn run(cli: &Cli, args: &FuzzArgs) -> Result<u8> {
     let mut session = Session::open(cli)?;
-    let named = session.name_ad_hoc(&args.axes.tree, &args.axes.series)?;
+    let named = session.name_axes(&args.axes)?;
     let check = random_check(&session.lab)?;
     let plan = Plan::make(&session.lab, &args.axes.selection(named.trees, named.series, vec![check]))?;
     if !args.run.skip_host_check {

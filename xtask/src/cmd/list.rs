@@ -20,7 +20,7 @@ use crate::tell::list::Listing;
 /// Usage faults of the selection.
 pub fn run(cli: &Cli, args: &ListArgs) -> Result<u8> {
     let mut session = Session::open(cli)?;
-    let named = session.name_ad_hoc(&args.select.axes.tree, &args.select.axes.series)?;
+    let named = session.name_axes(&args.select.axes)?;
     let selection = args.select.selection(named.trees, named.series);
     let cells = if is_empty(&selection) {
         all_cells(&session.lab)

@@ -72,7 +72,7 @@ fn planned(session: &mut Session, args: &MergeArgs) -> Result<Vec<PlannedCell>> 
     if !args.has_selection() {
         return Ok(Vec::new());
     }
-    let named = session.name_ad_hoc(&args.tree, &args.series)?;
+    let named = session.name_ad_hoc(&args.tree, &args.series, &args.reading)?;
     let selection = Selection {
         globs: args.cell.clone(),
         trees: named.trees,

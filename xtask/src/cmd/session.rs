@@ -11,12 +11,8 @@ use crate::cli::Cli;
 use crate::fault::Fault;
 use crate::lab::Lab;
 use crate::lab::kernel::Arch;
-use crate::lab::names::SeriesName;
-use crate::lab::series::{Point, Series};
-use crate::lab::tree::parse_ad_hoc;
 use crate::record::model::Host;
 use crate::run::cache::Cache;
-use crate::run::mailbox;
 use crate::sys::host;
 use crate::sys::process::{capture, command};
 
@@ -27,14 +23,6 @@ pub struct Session {
     /// Where runs are recorded.
     pub results: PathBuf,
     cache_dir: PathBuf,
-}
-
-/// Names that stand for what was given ad hoc.
-pub struct Named {
-    /// Trees.
-    pub trees: Vec<String>,
-    /// Points.
-    pub series: Vec<String>,
 }
 
 impl Session {
@@ -62,80 +50,6 @@ impl Session {
     /// Where the cache is, or would be.
     pub fn cache_dir(&self) -> &Path {
         &self.cache_dir
-    }
-
-    /// Takes up trees and series that are given ad hoc, and gives their names.
-    ///
-    /// # Errors
-    /// Usage faults for what is no tree or series.
-    pub fn name_ad_hoc(&mut self, trees: &[String], series: &[String]) -> Result<Named> {
-        let mut named = Named { trees: Vec::new(), series: Vec::new() };
-        for value in trees {
-            match parse_ad_hoc(value)? {
-                Some(tree) => {
-                    if self.lab.trees.contains_key(&tree.name) {
-                        return Err(Fault::usage(format!(
-                            "`--tree {value}`: there is a tree `{}` already",
-                            tree.name
-                        ))
-                        .help("give it a name of its own: --tree NAME=path:DIR")
-                        .into());
-                    }
-                    named.trees.push(tree.name.to_string());
-                    self.lab.trees.insert(tree.name.clone(), tree);
-                }
-                None => named.trees.push(value.clone()),
-            }
-        }
-        for value in series {
-            named.series.push(self.name_series(value)?);
-        }
-        Ok(named)
-    }
-
-    fn name_series(&mut self, value: &str) -> Result<String> {
-        let (path, applied) = match value.rsplit_once('@') {
-            Some((path, number)) if !Path::new(value).exists() => match number.parse::<usize>() {
-                Ok(applied) => (path, Some(applied)),
-                Err(_) => (value, None),
-            },
-            _ => (value, None),
-        };
-        if let Some(range) = path.strip_prefix("git:") {
-            return Err(Fault::usage(format!("--series git:{range}: ranges of a git tree are not read yet"))
-                .help("write the range with `git format-patch --stdout` and give the mbox")
-                .into());
-        }
-        if !mailbox::is_path(path) {
-            let is_unknown = !self.lab.series.keys().any(|name| name.as_str() == path);
-            if is_unknown && Path::new(path).exists() {
-                return Err(Fault::usage(format!(
-                    "there is no series `{path}`, and a file or folder of that name"
-                ))
-                .help(format!("write `--series ./{value}` if you mean that"))
-                .into());
-            }
-            return Ok(value.to_owned());
-        }
-        let mut series: Series = mailbox::read(Path::new(path))?;
-        // A name that is taken would make two series look like one in the record.
-        if self.lab.series.contains_key(&series.name) {
-            series.name = SeriesName::parse(&format!("{}-given", series.name))?;
-        }
-        if self.lab.series.contains_key(&series.name) {
-            return Err(Fault::usage(format!(
-                "`--series {value}`: there is a series `{}` already",
-                series.name
-            ))
-            .help("a series is named after its file: give the file another name")
-            .into());
-        }
-        let point: Point = match applied {
-            Some(applied) => series.point(applied)?,
-            None => series.last_point(),
-        };
-        self.lab.series.insert(series.name.clone(), series);
-        Ok(point.to_string())
     }
 }
 

@@ -48,7 +48,7 @@ pub fn run(cli: &Cli, args: &ShellArgs) -> Result<u8> {
             .into());
     }
     let mut session = Session::open(cli)?;
-    session.name_ad_hoc(&args.tree, &args.series)?;
+    session.name_ad_hoc(&args.tree, &args.series, &args.reading)?;
     let selection = Selection { globs: vec![args.cell.clone()], ..Selection::default() };
     let plan = Plan::make(&session.lab, &selection)?;
     if plan.guests.len() != 1 {

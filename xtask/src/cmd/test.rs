@@ -29,7 +29,7 @@ use crate::tell::terminal::status_line;
 /// Usage faults, and trouble of the lab's that leaves no record.
 pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
     let mut session = Session::open(cli)?;
-    let named = session.name_ad_hoc(&args.select.axes.tree, &args.select.axes.series)?;
+    let named = session.name_axes(&args.select.axes)?;
     let selection = Selection {
         points: if args.every_patch { Points::Every } else { Points::Named },
         baseline: if args.baseline { Baseline::Compared } else { Baseline::LeftOut },

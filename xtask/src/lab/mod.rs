@@ -5,10 +5,12 @@
 //! looks up was checked here.
 
 pub mod check;
+pub mod damage;
 pub mod expected;
 mod file;
 pub mod fragment;
 pub mod kernel;
+pub mod mail;
 pub mod mutant;
 pub mod names;
 pub mod patch;

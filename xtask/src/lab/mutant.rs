@@ -16,6 +16,7 @@ use crate::lab::check::Check;
 use crate::lab::kernel::FlavorId;
 use crate::lab::names::{CheckName, FlavorName, MutantClass, MutantName, SeriesName, VariantName, unknown};
 use crate::lab::patch::Patch;
+use crate::lab::provenance::SeriesProvenance;
 use crate::lab::series::{Series, SeriesFacts, SeriesOrigin, read_folder};
 
 /// The folder beside a series' patches.
@@ -268,7 +269,7 @@ impl Mutant {
             origin: SeriesOrigin::AdHoc(folder.join(format!("{}.patch", self.facts.name))),
             facts,
             patches: vec![self.patch.clone()],
-            base_commit: None,
+            provenance: SeriesProvenance::default(),
         })
     }
 

@@ -18,6 +18,8 @@ pub struct Patch {
     pub subject: String,
     /// The message id, for a patch that came as a mail.
     pub message_id: Option<String>,
+    /// What stands before the diff: headers and message of its mail.
+    pub head: Vec<u8>,
     /// The part that changes files, and nothing else: what is applied is what was checked.
     pub diff: Vec<u8>,
     /// SHA-256 of it without git's signature, in hex: what keys are made of.
@@ -70,6 +72,7 @@ impl Patch {
             digest,
             files,
             provenance,
+            head: text[..start].to_vec(),
             diff: bytes.to_vec(),
         })
     }
@@ -85,7 +88,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// Where the diff begins, as a byte offset: at the first line that git would take for one.
-fn diff_start(text: &[u8]) -> Option<usize> {
+pub fn diff_start(text: &[u8]) -> Option<usize> {
     let is_start = |line: &[u8]| {
         [b"diff --git ".as_slice(), b"--- a/", b"--- /dev/null"].iter().any(|mark| line.starts_with(mark))
     };
@@ -143,7 +146,7 @@ fn touched(diff: &str) -> Vec<String> {
 }
 
 /// The line counts of an `@@ -a,b +c,d @@` line.
-fn hunk_range(line: &str) -> Option<(i64, i64)> {
+pub fn hunk_range(line: &str) -> Option<(i64, i64)> {
     let (old, rest) = line.strip_prefix("@@ -")?.split_once(" +")?;
     let (new, _) = rest.split_once(" @@")?;
     let count = |range: &str| range.split_once(',').map_or(Some(1), |(_, count)| count.parse().ok());

@@ -9,8 +9,9 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
-use crate::lab::names::{CheckName, SeriesName, TreeName};
+use crate::lab::names::{CheckName, SeriesName, TreeName, sanitize};
 use crate::lab::patch::Patch;
+use crate::lab::provenance::{SeriesProvenance, Subset};
 
 /// What `series.toml` says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -22,6 +23,9 @@ pub struct SeriesFacts {
     pub tree: Option<TreeName>,
     /// Licence of the patches, an SPDX expression.
     pub license: Option<String>,
+    /// The commit it was made on.
+    #[serde(default, rename = "base-commit")]
+    pub base_commit: Option<String>,
     /// A series that must be applied, whole, before this one.
     pub requires: Option<SeriesName>,
     /// Config symbols that the series brings.
@@ -64,6 +68,13 @@ pub enum SeriesOrigin {
     Shipped,
     /// A file or folder given with `--series`.
     AdHoc(PathBuf),
+    /// A range of commits of a user's repository.
+    Commits {
+        /// The repository.
+        repository: PathBuf,
+        /// `BASE..HEAD`, as it was written.
+        range: String,
+    },
     /// The empty series.
     Empty,
 }
@@ -79,8 +90,8 @@ pub struct Series {
     pub facts: SeriesFacts,
     /// The patches, first to last.
     pub patches: Vec<Patch>,
-    /// The commit it was made on, where its mails say so.
-    pub base_commit: Option<String>,
+    /// What is known of where it came from.
+    pub provenance: SeriesProvenance,
 }
 
 /// A series with a number of its patches applied: `seccomp-cache@3`.
@@ -118,7 +129,7 @@ impl Series {
             origin: SeriesOrigin::Empty,
             facts: SeriesFacts { title: "no patches".into(), ..SeriesFacts::default() },
             patches: Vec::new(),
-            base_commit: None,
+            provenance: SeriesProvenance::default(),
         })
     }
 
@@ -135,7 +146,9 @@ impl Series {
         let facts: SeriesFacts =
             toml::from_str(&text).map_err(|error| Fault::usage(format!("{}: {error}", path.display())))?;
         let patches = read_folder(folder)?;
-        let series = Self { name, origin: SeriesOrigin::Shipped, facts, patches, base_commit: None };
+        let base_commit = facts.base_commit.clone();
+        let provenance = SeriesProvenance { base_commit, ..SeriesProvenance::default() };
+        let series = Self { name, origin: SeriesOrigin::Shipped, facts, patches, provenance };
         series.validate().with_context(|| format!("reading {}", path.display()))?;
         Ok(series)
     }
@@ -157,6 +170,31 @@ impl Series {
             }
         }
         Ok(())
+    }
+
+    /// A series of its own of patches `first` to `last`, counted from 1.
+    ///
+    /// # Errors
+    /// A usage fault if there are no such patches.
+    pub fn subset(&self, first: usize, last: usize) -> Result<Self, Fault> {
+        let of = self.patches.len();
+        if first == 0 || first > last || last > of {
+            return Err(Fault::usage(format!("`{}@{first}-{last}`: the series has {of} patches", self.name))
+                .help(format!("write `{}@FIRST-LAST` with 1 ≤ FIRST ≤ LAST ≤ {of}", self.name)));
+        }
+        let mut part = self.clone();
+        part.name = SeriesName::parse(&sanitize(&format!("{}-{first}-{last}", self.name)))?;
+        part.patches = self.patches[first - 1..last].to_vec();
+        // What a patch brings that is not among these is not there.
+        let is_brought = |from: &mut usize| {
+            let is_in = (first..=last).contains(from);
+            *from = (*from + 1).saturating_sub(first);
+            is_in
+        };
+        part.facts.symbol.retain_mut(|symbol| is_brought(&mut symbol.from));
+        part.facts.check.retain_mut(|check| is_brought(&mut check.from));
+        part.provenance.subset = Some(Subset { first, last, of });
+        Ok(part)
     }
 
     /// The point with all patches applied.
@@ -224,5 +262,30 @@ pub fn split_point(text: &str) -> Result<(&str, Option<usize>), Fault> {
                 "`{text}`: `@` is followed by a number of patches, as in `{name}@0`"
             ))),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subset_brings_what_its_own_patches_bring() {
+        let text =
+            |n: usize| format!("Subject: [PATCH] {n}\n\n--- a/x{n}\n+++ b/x{n}\n@@ -1 +1 @@\n-a\n+b\n");
+        let mut series = Series::empty().unwrap();
+        series.name = SeriesName::parse("s").unwrap();
+        series.patches = (1..=5).map(|n| Patch::parse("p", text(n).into()).unwrap()).collect();
+        let symbol = |from: usize| BroughtSymbol { name: format!("S{from}"), value: "y".into(), from };
+        series.facts.symbol = [1, 2, 4, 5].map(symbol).to_vec();
+        let part = series.subset(2, 4).unwrap();
+        assert_eq!(part.name.as_str(), "s-2-4");
+        assert_eq!(part.patches, series.patches[1..4]);
+        let brought: Vec<_> = part.facts.symbol.iter().map(|one| (one.name.as_str(), one.from)).collect();
+        assert_eq!(brought, [("S2", 1), ("S4", 3)]);
+        assert_eq!(part.provenance.subset, Some(Subset { first: 2, last: 4, of: 5 }));
+        for (first, last) in [(0, 1), (3, 2), (1, 6)] {
+            assert!(series.subset(first, last).is_err(), "{first}-{last}");
+        }
     }
 }

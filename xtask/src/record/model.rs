@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fault;
+use crate::lab::provenance::Answer;
 use crate::record::merge::ShardRecord;
 use crate::record::mutant::MutantRecord;
 pub use crate::record::outcome::{Outcome, worst_exit_code};
@@ -98,6 +100,24 @@ pub struct SeriesRecord {
     /// The commit it was made on, where its mails say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_commit: Option<String>,
+    /// N of `[PATCH vN …]`, where it came as mails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// Message id of its cover letter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cover: Option<String>,
+    /// Patch ids (`git patch-id --stable`) of what its mails say must be applied before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prerequisites: Vec<String>,
+    /// `2-4 of 5`, where it is a part of a longer series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<String>,
+    /// The series that is applied, whole, before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// What was left out or assumed when it was read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// How many of its patches were applied, a number for each point of the run.
     #[serde(default)]
     pub applied: Vec<usize>,
@@ -123,6 +143,12 @@ pub struct PatchRecord {
     /// Message id of the mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
+    /// Trailers that others gave in their answers to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Answer>,
+    /// The commit that it was taken from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 /// Where a tree came from.

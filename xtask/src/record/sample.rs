@@ -104,13 +104,15 @@ pub fn run(cells: Vec<CellRecord>) -> Run {
         version: Some(3),
         trailers: vec!["Reviewed-by: A <a@example.org>".into()],
         message_id,
+        answers: Vec::new(),
+        commit: None,
     };
     let tree = TreeRecord { source: "Debian linux".into(), version: "5.10.262-1".into(), tree: "t".into() };
     let series = SeriesRecord {
         origin: "kernel-patches/x".into(),
-        base_commit: None,
         applied: vec![2],
         patches: vec![patch(None), patch(Some("<a@b>".into()))],
+        ..SeriesRecord::default()
     };
     Run {
         schema: SCHEMA,

@@ -28,6 +28,8 @@ pub fn bare_command() -> Command {
         .env("GIT_ATTR_NOSYSTEM", "1")
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GIT_OPTIONAL_LOCKS", "0")
+        // What a partial clone lacks is not fetched into it.
+        .env("GIT_NO_LAZY_FETCH", "1")
         .env("GIT_AUTHOR_NAME", "seccomp-lab")
         .env("GIT_AUTHOR_EMAIL", "lab@localhost")
         .env("GIT_COMMITTER_NAME", "seccomp-lab")
@@ -58,6 +60,11 @@ impl Git {
             git.make().with_context(|| format!("making the repository {}", git.repository.display()))?;
         }
         Ok(git)
+    }
+
+    /// A user's repository, by its git folder. For commands that only read.
+    pub fn reading(repository: PathBuf) -> Self {
+        Self { repository }
     }
 
     /// A new repository appears by rename: another lab may make it at the same time, and a lab

@@ -3,8 +3,11 @@
 
 pub mod apt;
 pub mod artifact;
+pub mod branch;
 pub mod cache;
+pub mod checkpatch;
 pub mod code;
+pub mod commits;
 pub mod compiler;
 pub mod config;
 pub mod context;

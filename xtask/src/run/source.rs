@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sources: a tree with patches applied, as a git tree object. The work tree is not touched.
 
+use std::path::Path;
+
 use anyhow::Result;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,7 @@ use crate::plan::key::{Key, KeyBuilder};
 use crate::plan::work::SourceWork;
 use crate::run::context::Context;
 use crate::run::event::{Cached, Step};
+use crate::run::git::Git;
 use crate::run::import::{Imported, import};
 use crate::sys::lock::Lock;
 use crate::sys::process::{Exit, is_host_trouble};
@@ -145,7 +148,8 @@ fn apply(
             return Err(Fault::infra(what).into());
         }
         if !captured.exit.is_success() {
-            return Ok(Err(failure(patch, number + 1, patches.len(), &captured.stderr, &file)));
+            let seen = look(git, &index, &captured.stderr, scratch.path(), &patches[number..])?;
+            return Ok(Err(failure(patch, (number + 1, patches.len()), &captured.stderr, &file, &seen)));
         }
         if number + 2 >= patches.len() {
             trees.push(git.run_with(&["write-tree"], Some(&index), None, b"")?.text().trim().to_owned());
@@ -154,32 +158,142 @@ fn apply(
     Ok(Ok(trees))
 }
 
-/// Names the patch and the hunk that git could not place.
-fn failure(patch: &Patch, number: usize, of: usize, said: &str, scratch: &str) -> ApplyFailure {
+/// Whether patches apply to a tree, one after the other.
+///
+/// # Errors
+/// Trouble of the host's.
+pub fn apply_all(
+    context: &Context<'_>,
+    imported: &Imported,
+    patches: &[&Patch],
+) -> Result<Result<(), ApplyFailure>> {
+    Ok(apply(context, imported, &imported.tree, patches, 0)?.map(|_| ()))
+}
+
+/// Whether one patch applies to a tree of a repository, which is only read; `scratch` is for files of the moment.
+///
+/// # Errors
+/// Trouble of the host's.
+pub fn check_on(git: &Git, scratch: &Path, tree: &str, patch: &Patch) -> Result<Option<ApplyFailure>> {
+    let (index, file) = (scratch.join("check.index"), scratch.join("check.patch"));
+    git.run_with(&["read-tree", tree], Some(&index), None, b"")?;
+    fs::write(&file, &patch.diff)?;
+    let file = file.to_string_lossy().into_owned();
+    // --check: no object is written.
+    let apply = ["apply", "--cached", "--check", "--whitespace=nowarn", "-p1", &file];
+    let captured = git.try_with(&apply, Some(&index), None, b"")?;
+    if captured.exit.is_success() {
+        return Ok(None);
+    }
+    if is_host_trouble(captured.exit, &captured.stderr) {
+        return Err(
+            Fault::infra(format!("git apply: {}\n{}", captured.exit, captured.stderr.trim_end())).into()
+        );
+    }
+    let seen = look(git, &index, &captured.stderr, scratch, &[patch])?;
+    Ok(Some(failure(patch, (1, 1), &captured.stderr, &file, &seen)))
+}
+
+/// What a tree says of a patch that does not apply to it.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The file that the first failed hunk is for.
+    text: Option<String>,
+    /// The patch can be taken back: what it does is done.
+    is_applied: bool,
+}
+
+/// Looks at the tree of an index for why the first of these patches did not apply to it.
+fn look(git: &Git, index: &Path, said: &str, scratch: &Path, rest: &[&Patch]) -> Result<Seen> {
+    let text = match failed_place(said) {
+        Some((path, _)) => {
+            let shown = git.try_with(&["cat-file", "blob", &format!(":{path}")], Some(index), None, b"")?;
+            shown.exit.is_success().then(|| shown.text())
+        }
+        None => None,
+    };
+    // Alone, or where later ones changed the same lines again, together with them.
+    let is_applied =
+        can_take_back(git, index, scratch, &rest[..1])? || can_take_back(git, index, scratch, rest)?;
+    Ok(Seen { text, is_applied })
+}
+
+/// Whether these patches can be taken back, last to first, from a copy of the index. One alone is only checked,
+/// which writes no object: the repository may be a user's.
+fn can_take_back(git: &Git, index: &Path, scratch: &Path, patches: &[&Patch]) -> Result<bool> {
+    let (copy, file) = (scratch.join("back.index"), scratch.join("back.patch"));
+    fs::copy(index, &copy)?;
+    for patch in patches.iter().rev() {
+        fs::write(&file, &patch.diff)?;
+        let path = file.to_string_lossy();
+        let mut back = vec!["apply", "--cached", "--reverse", "--whitespace=nowarn", "-p1", &path];
+        if patches.len() == 1 {
+            back.push("--check");
+        }
+        if !git.try_with(&back, Some(&copy), None, b"")?.exit.is_success() {
+            return Ok(false);
+        }
+    }
+    Ok(!patches.is_empty())
+}
+
+/// The file and line of the first hunk that git could not place.
+fn failed_place(said: &str) -> Option<(&str, &str)> {
+    said.lines().find_map(|line| line.strip_prefix("error: patch failed: "))?.rsplit_once(':')
+}
+
+/// Names the patch and the hunk that git could not place, and why that may be.
+fn failure(
+    patch: &Patch,
+    (number, of): (usize, usize),
+    said: &str,
+    scratch: &str,
+    seen: &Seen,
+) -> ApplyFailure {
     let words: Vec<String> = said.lines().map(|line| line.replace(scratch, &patch.file)).take(20).collect();
-    let place = words.iter().find_map(|line| line.strip_prefix("error: patch failed: "));
-    let place = place.and_then(|place| place.rsplit_once(':'));
+    let diff = String::from_utf8_lossy(&patch.diff);
+    let place = failed_place(said);
     let hunk = match place {
-        Some((file, line)) => match hunk_number(&String::from_utf8_lossy(&patch.diff), file, line) {
+        Some((file, line)) => match hunk_number(&diff, file, line) {
             Some((hunk, hunks)) => format!("hunk {hunk} of {hunks} in {file}, at line {line},"),
             None => format!("the hunk at line {line} of {file}"),
         },
         None => "it".to_owned(),
     };
-    let is_crlf = memchr::memmem::find(&patch.diff, b"\r\n").is_some();
-    let hint = match words.iter().find(|line| line.contains("corrupt patch")) {
-        Some(line) => {
-            let at = line.rsplit_once(':').map_or("", |(_, at)| at.trim());
-            format!(": it is damaged or cut short, at line {at} of its diff")
-        }
-        None if is_crlf => ": its lines end in CRLF, which a mailer may have done to it".to_owned(),
-        None => String::new(),
-    };
     let title = if patch.subject.is_empty() { String::new() } else { format!(" (\"{}\")", patch.subject) };
+    let hint = hint(patch, &diff, place, &words, seen);
     ApplyFailure {
         reason: format!("patch {number} of {of}, {}{title}: {hunk} does not apply{hint}", patch.file),
         words,
     }
+}
+
+/// Why a patch may not apply, as far as it can be told.
+fn hint(patch: &Patch, diff: &str, place: Option<(&str, &str)>, words: &[String], seen: &Seen) -> String {
+    if seen.is_applied {
+        return ": what it changes is in the tree already".to_owned();
+    }
+    if let Some(damage) = crate::lab::damage::in_diff(diff) {
+        return format!(": it was damaged on its way: {damage}");
+    }
+    if let Some(line) = words.iter().find(|line| line.contains("corrupt patch")) {
+        let at = line.rsplit_once(':').map_or("", |(_, at)| at.trim());
+        return format!(": it is damaged or cut short, at line {at} of its diff");
+    }
+    let is_crlf = |text: &[u8]| memchr::memmem::find(text, b"\r\n").is_some();
+    if is_crlf(&patch.diff) && !seen.text.as_ref().is_some_and(|text| is_crlf(text.as_bytes())) {
+        return ": its lines end in CRLF, which a mailer may have done to it".to_owned();
+    }
+    if let (Some((file, line)), Some(text)) = (place, &seen.text)
+        && let Some(damage) =
+            line.parse().ok().and_then(|line| crate::lab::damage::against(diff, file, line, text))
+    {
+        return format!(": it fits but for white space, which was damaged on its way: {damage}");
+    }
+    if patch.provenance.is_flowed {
+        return ": its mail is format=flowed, which lets mailers wrap lines and add spaces".to_owned();
+    }
+    String::new()
 }
 
 /// Which hunk of a file begins at this line, and of how many.
@@ -240,7 +354,7 @@ mod tests {
     fn a_failure_names_patch_and_hunk_and_keeps_gits_words() {
         let patch = Patch::parse("0002-two.patch", PATCH.into()).unwrap();
         let said = "error: patch failed: x.c:40\nerror: x.c: patch does not apply\n";
-        let failure = failure(&patch, 2, 5, said, "/tmp/x/patch");
+        let failure = failure(&patch, (2, 5), said, "/tmp/x/patch", &Seen::default());
         assert_eq!(
             failure.reason,
             "patch 2 of 5, 0002-two.patch (\"two\"): hunk 2 of 2 in x.c, at line 40, does not apply"
@@ -249,9 +363,38 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_says_why_it_may_be() {
+        let said = "error: patch failed: x.c:3\nerror: x.c: patch does not apply\n";
+        let told = |text: &str, seen: Seen| {
+            let patch = Patch::parse("p", text.into()).unwrap();
+            failure(&patch, (1, 1), said, "/tmp/x/patch", &seen).reason
+        };
+        let applied = Seen { is_applied: true, ..Seen::default() };
+        assert!(told(PATCH, applied).ends_with(": what it changes is in the tree already"));
+        let seen = || Seen { text: Some("1\n2\n\ta\n".into()), is_applied: false };
+        let reason = told(&PATCH.replacen("\n-a", "\n-    a", 1), seen());
+        assert!(
+            reason.contains(
+                "damaged on its way: line 5 of its diff has spaces where the file has tabs (line 3 of x.c)"
+            ),
+            "{reason}"
+        );
+        let reason = told(&PATCH.replacen("\n-a\n", "\n\u{a0}a\n", 1), seen());
+        assert!(reason.contains("line 5 of its diff begins with a non-breaking space"), "{reason}");
+        let reason = told(&PATCH.replace('\n', "\r\n"), Seen::default());
+        assert!(reason.contains("CRLF"), "{reason}");
+    }
+
+    #[test]
     fn a_corrupt_patch_keeps_gits_words() {
         let patch = Patch::parse("0002-two.patch", PATCH.into()).unwrap();
-        let failure = failure(&patch, 1, 1, "error: corrupt patch at /tmp/x/patch:12\n", "/tmp/x/patch");
+        let failure = failure(
+            &patch,
+            (1, 1),
+            "error: corrupt patch at /tmp/x/patch:12\n",
+            "/tmp/x/patch",
+            &Seen::default(),
+        );
         assert_eq!(failure.words, ["error: corrupt patch at 0002-two.patch:12"]);
         assert!(
             failure.reason.ends_with("it does not apply: it is damaged or cut short, at line 12 of its diff")

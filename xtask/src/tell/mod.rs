@@ -5,6 +5,7 @@
 //! from `results/`.
 
 pub mod baseline;
+pub mod check_patch;
 pub mod diff;
 pub mod fuzz;
 pub mod grid;

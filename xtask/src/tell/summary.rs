@@ -67,6 +67,8 @@ fn rerun(run: &Run, cells: &[&str]) -> String {
         let takes_value = [
             "--tree",
             "--series",
+            "--series-version",
+            "--after",
             "--check",
             "--accel",
             "--deadline",
@@ -79,10 +81,14 @@ fn rerun(run: &Run, cells: &[&str]) -> String {
             let value = given.next().map(String::as_str).unwrap_or_default();
             let is_ad_hoc = !matches!(word.as_str(), "--tree" | "--series")
                 || value.contains('=')
+                || value.starts_with(crate::run::commits::PREFIX)
+                || value.rsplit_once('@').is_some_and(|(_, part)| part.contains('-'))
                 || crate::run::mailbox::is_path(value);
             if is_ad_hoc {
                 words.push(format!("{word} {}", quote(&from_anywhere(value))));
             }
+        } else if word == "--at-base" {
+            words.push(word.clone());
         } else if let Some((name, value)) = word.split_once('=')
             && takes_value.contains(&name)
         {
@@ -95,6 +101,13 @@ fn rerun(run: &Run, cells: &[&str]) -> String {
 
 /// A path that was given relative to a folder that the reader may not be in.
 fn from_anywhere(value: &str) -> String {
+    if let Some(range) = value.strip_prefix(crate::run::commits::PREFIX) {
+        // Without a folder it is looked for in the tree that is given along, or where the reader is.
+        return match range.rsplit_once(':') {
+            Some((folder, range)) => format!("git:{}:{range}", from_anywhere(&format!("./{folder}"))),
+            None => value.to_owned(),
+        };
+    }
     if let Some((name, path)) = value.split_once("path=").filter(|(name, _)| name.is_empty()) {
         return format!("{name}path={}", from_anywhere(&format!("./{path}")));
     }

@@ -22,5 +22,6 @@ mod process;
 mod profiles;
 mod reports;
 mod select;
+mod series;
 mod statics;
 mod tree;

@@ -40,12 +40,13 @@ pub fn write(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-/// A mail with a diff, as `git format-patch` writes it.
+/// A mail with a diff, as `git format-patch` writes it; number 0 is a cover letter of two patches.
 pub fn mail(number: u32, subject: &str, diff: &str) -> String {
+    let of = if number == 0 { " 0/2" } else { "" };
     format!(
         "From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n\
          From: A Person <a@example.org>\nDate: Thu, 1 Oct 2020 00:00:00 +0000\n\
-         Message-Id: <{number}@example.org>\nSubject: [PATCH v5 {number}/2] {subject}\n\n\
+         Message-Id: <{number}@example.org>\nSubject: [PATCH v5{of}] {subject}\n\n\
          Why.\n---\n\n{diff}-- \n2.39.5\n\n"
     )
 }
