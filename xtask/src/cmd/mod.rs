@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Verbs: flags to calls, one file each.
 
+pub mod bisect;
 pub mod clean;
 pub mod doctor;
 mod engine;
@@ -11,6 +12,7 @@ pub mod mutants;
 pub mod profiles;
 mod referee;
 pub mod report;
+pub mod selfcheck;
 pub mod session;
 pub mod shell;
 mod shrink;

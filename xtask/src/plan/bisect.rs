@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::fault::Fault;
+
 /// What a check says at a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -72,33 +74,58 @@ pub struct Found {
     pub exposed: usize,
     /// The first patch that may have done it; the last is [`Found::exposed`].
     pub first: usize,
-    /// Candidates that change nothing that is compiled or run, by themselves, as far as could be looked at.
+    /// Candidates that by themselves change nothing that is run.
     pub inert: Vec<usize>,
     /// Points among the candidates that could not be tested.
     pub untestable: Vec<usize>,
 }
 
-/// Who is to blame.
+/// Between which points to search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blame {
-    /// One patch.
-    Exactly(usize),
-    /// One of these.
-    Range {
-        /// The first.
-        first: usize,
-        /// The last.
-        last: usize,
-    },
+pub struct Limits {
+    /// The first point.
+    pub first: usize,
+    /// The last point.
+    pub last: usize,
+    /// Which way the user says that the check changes between them.
+    pub claimed: Option<Change>,
 }
 
-impl Found {
-    /// Who is to blame.
-    pub fn blame(&self) -> Blame {
-        match (self.first, self.exposed) {
-            (first, last) if first == last => Blame::Exactly(last),
-            (first, last) => Blame::Range { first, last },
+impl Limits {
+    /// The limits in a series of `count` patches: `good` and `bad` are points that the user knows of, and
+    /// `wanted` is the change looked for, where that was said.
+    ///
+    /// # Errors
+    /// A usage fault for points that there are not, or that are in the wrong order.
+    pub fn new(
+        count: usize,
+        good: Option<usize>,
+        bad: Option<usize>,
+        wanted: Option<Change>,
+    ) -> Result<Self, Fault> {
+        for (flag, point) in [("--good", good), ("--bad", bad)] {
+            if let Some(point) = point.filter(|point| *point > count) {
+                return Err(Fault::usage(format!("{flag} {point}: the series has {count} patches")));
+            }
         }
+        let is_fix = wanted == Some(Change::Fixed);
+        // What comes first in time, what last, and what the flags are called.
+        let (before, after, names) =
+            if is_fix { (bad, good, "--bad, --good") } else { (good, bad, "--good, --bad") };
+        let (first, last) = (before.unwrap_or(0), after.unwrap_or(count));
+        if first >= last {
+            let fault = Fault::usage(format!("{names}: @{first} is not before @{last}"));
+            return Err(match (good, bad) {
+                (Some(_), Some(_)) if !is_fix && first > last => {
+                    fault.help("to look for the patch that makes a check pass, add --fixed")
+                }
+                _ => fault
+                    .help(format!("points are 0 to {count}, and the change is after the first of the two")),
+            });
+        }
+        let is_said = wanted.is_some() || good.is_some() || bad.is_some();
+        let claimed = is_said.then_some(if is_fix { Change::Fixed } else { Change::Broken });
+        Ok(Self { first, last, claimed })
     }
 }
 
@@ -122,7 +149,7 @@ impl Search {
     pub fn saw(&mut self, point: usize, seen: Seen) {
         self.seen.insert(point, seen);
         if seen == Seen::Untestable {
-            self.keys.insert(point, None);
+            self.keys.entry(point).or_insert(None);
         }
     }
 
@@ -144,8 +171,10 @@ impl Search {
 
     /// What to do next.
     pub fn next(&self) -> Next {
-        let (start, end) = match (self.end(self.first..=self.last), self.end((self.first..=self.last).rev())) {
-            (Err(ask), _) | (_, Err(ask)) => return Next::Ask(ask),
+        let (start, end) = match (self.end(self.first..=self.last), self.end((self.first..=self.last).rev()))
+        {
+            // The last first: tests are held at it, and it is built last by whoever tests a series.
+            (_, Err(ask)) | (Err(ask), _) => return Next::Ask(ask),
             (Ok(Some(start)), Ok(Some(end))) => (start, end),
             (Ok(None), _) | (_, Ok(None)) => return Next::Done(Answer::Untestable),
         };
@@ -156,8 +185,7 @@ impl Search {
         let says = |point: usize, verdict| self.seen_at(point) == Some(Seen::Verdict(verdict));
         let exposed = (start.0..=end.0).find(|point| says(*point, end.1)).unwrap_or(end.0);
         let before = (start.0..exposed).rev().find(|point| says(*point, start.1)).unwrap_or(start.0);
-        let open: Vec<usize> =
-            (before + 1..exposed).filter(|point| self.seen_at(*point).is_none()).collect();
+        let open: Vec<usize> = (before + 1..exposed).filter(|point| self.seen_at(*point).is_none()).collect();
         if let Some(middle) = open.get(open.len() / 2) {
             return Next::Ask(*middle);
         }
@@ -190,20 +218,16 @@ impl Search {
         points.filter(|point| self.seen_at(*point) == Some(Seen::Untestable)).collect()
     }
 
-    /// The first patch after which no point up to `before` shows anything new: such patches may hold what
-    /// a later one exposes. Patches whose points have no key are between two that have one. Or the point
+    /// The first of the patches right before the change that by themselves change nothing that is run: they
+    /// may hold what a later one exposes. A patch that makes a kernel build is none of them. Or the point
     /// that has to be built to know.
     fn inert_before(&self, before: usize) -> Result<usize, usize> {
         let Some(key) = self.keys.get(&before).ok_or(before)? else { return Ok(before + 1) };
         for point in (0..before).rev() {
-            match self.keys.get(&point).ok_or(point)? {
-                Some(other) if other == key => {}
-                // Patches between may be inert after the first of them, which may have made the difference.
-                Some(_) => return Ok(point + 2),
-                None => {}
+            if self.keys.get(&point).ok_or(point)?.as_ref() != Some(key) {
+                return Ok(point + 2);
             }
         }
-        // Nothing before it could be looked at: whether its patches do anything is not known.
         Ok(1)
     }
 }

@@ -64,30 +64,26 @@ fn worlds() -> impl Strategy<Value = World> {
     (1_usize..=16).prop_flat_map(|patches| {
         let flags = |chance: f64| proptest::collection::vec(proptest::bool::weighted(chance), patches + 1);
         (1..=patches, flags(0.3), flags(0.2), any::<bool>()).prop_map(
-            move |(culprit, inert, untestable, is_fix)| World {
-                patches,
-                culprit,
-                inert,
-                untestable,
-                change: if is_fix { Change::Fixed } else { Change::Broken },
+            move |(culprit, mut inert, untestable, is_fix)| {
+                // A kernel that builds is not that of the point before which does not.
+                for patch in 1..=patches {
+                    inert[patch] &= untestable[patch] == untestable[patch - 1];
+                }
+                let change = if is_fix { Change::Fixed } else { Change::Broken };
+                World { patches, culprit, inert, untestable, change }
             },
         )
     })
 }
 
-/// Whether what was seen could not be told from a world with another culprit: no testable point shows a
-/// difference, and where points cannot be looked at, patches there may be inert or not.
+/// Whether the same would be seen if another patch were the culprit: one between the two points of the change,
+/// or one of those right before it that change nothing.
 fn is_possible(world: &World, culprit: usize, found: &Found) -> bool {
     if culprit > found.before {
         return culprit <= found.exposed;
     }
-    let testable = |point: &usize| !world.untestable[*point];
-    let since = (0..culprit).rev().find(testable);
-    // Where the patches since then make a difference, the first of them may have made all of it.
-    since.is_none_or(|since| world.key(since) == world.key(found.before) || culprit > since + 1)
-        && (culprit..=found.before)
-            .filter(testable)
-            .all(|point| world.key(point) == world.key(found.before))
+    (culprit..=found.before)
+        .all(|patch| world.inert[patch] && !world.untestable[patch] && !world.untestable[patch - 1])
 }
 
 proptest! {
@@ -119,6 +115,13 @@ proptest! {
     }
 }
 
+impl Found {
+    /// The first and the last patch that may have done it.
+    fn candidates(&self) -> (usize, usize) {
+        (self.first, self.exposed)
+    }
+}
+
 fn world(patches: usize, culprit: usize, inert: &[usize], untestable: &[usize]) -> World {
     let flags = |set: &[usize]| (0..=patches).map(|point| set.contains(&point)).collect();
     World { patches, culprit, inert: flags(inert), untestable: flags(untestable), change: Change::Broken }
@@ -136,19 +139,19 @@ fn a_fault_in_a_patch_that_compiles_nothing_is_told_as_a_range() {
     // Our series on x86: patches 1 and 2 compile nothing until 3, patch 4 touches a selftest.
     let series = world(5, 2, &[1, 2, 4], &[]);
     let told = found(&series);
-    assert_eq!(told.blame(), Blame::Range { first: 1, last: 3 });
+    assert_eq!(told.candidates(), (1, 3));
     assert_eq!((told.before, told.exposed, told.inert), (2, 3, vec![1, 2]));
     // Of six points two ends and one between them are asked.
     assert_eq!(carry_out(&series).0.len(), 3);
-    assert_eq!(found(&world(5, 5, &[1, 2], &[])).blame(), Blame::Exactly(5));
-    assert_eq!(found(&world(5, 5, &[1, 2, 4], &[])).blame(), Blame::Range { first: 4, last: 5 });
+    assert_eq!(found(&world(5, 5, &[1, 2], &[])).candidates(), (5, 5));
+    assert_eq!(found(&world(5, 5, &[1, 2, 4], &[])).candidates(), (4, 5));
 }
 
 #[test]
 fn what_does_not_build_widens_the_answer() {
-    assert_eq!(found(&world(8, 5, &[], &[4])).blame(), Blame::Range { first: 4, last: 5 });
-    assert_eq!(found(&world(8, 5, &[], &[5, 6])).blame(), Blame::Range { first: 5, last: 7 });
-    assert_eq!(found(&world(8, 5, &[], &[3])).blame(), Blame::Exactly(5));
+    assert_eq!(found(&world(8, 5, &[], &[4])).candidates(), (4, 5));
+    assert_eq!(found(&world(8, 5, &[], &[5, 6])).candidates(), (5, 7));
+    assert_eq!(found(&world(8, 5, &[], &[3])).candidates(), (5, 5));
     let told = found(&world(8, 4, &[], &[0, 3, 8]));
     assert_eq!(told.untestable, [3]);
 }
@@ -170,4 +173,28 @@ fn more_passes_make_an_answer_surer() {
     assert!((of(3) - 0.875).abs() < 1e-9);
     assert!(confidence(&[3, 3], 2, 4) < of(3));
     assert!(confidence(&[3], 4, 4) > of(3));
+}
+
+#[test]
+fn limits_are_in_the_order_of_the_change() {
+    let of = |good, bad, wanted| Limits::new(5, good, bad, wanted).map(|limits| (limits.first, limits.last));
+    let (broken, fixed) = (Some(Change::Broken), Some(Change::Fixed));
+    assert_eq!(of(None, None, None).unwrap(), (0, 5));
+    assert_eq!(of(Some(2), None, None).unwrap(), (2, 5));
+    assert_eq!(of(None, Some(3), None).unwrap(), (0, 3));
+    assert_eq!(of(Some(1), Some(4), broken).unwrap(), (1, 4));
+    assert_eq!(of(Some(4), Some(1), fixed).unwrap(), (1, 4));
+    assert_eq!(of(None, Some(2), fixed).unwrap(), (2, 5));
+    for (good, bad, wanted) in [
+        (Some(4), Some(1), None),
+        (Some(1), Some(4), fixed),
+        (Some(2), Some(2), None),
+        (Some(6), None, None),
+        (Some(5), None, None),
+        (None, Some(0), None),
+    ] {
+        assert!(of(good, bad, wanted).is_err(), "{good:?} {bad:?}");
+    }
+    assert_eq!(Limits::new(5, None, None, None).unwrap().claimed, None);
+    assert_eq!(Limits::new(5, Some(0), None, None).unwrap().claimed, broken);
 }

@@ -2,7 +2,9 @@
 //! The record of a run: `run.json`, and where it is kept.
 
 pub mod baseline;
+pub mod bisect;
 pub mod compare;
+pub mod exit_codes;
 pub mod model;
 pub mod mutant;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::fault;
+use crate::record::bisect::BisectRecord;
 use crate::record::mutant::MutantRecord;
 
 /// Schema of the record; a reader refuses a newer one.
@@ -40,6 +41,9 @@ pub struct Run {
     /// One entry a planted fault, in a run of `mutants`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mutants: Vec<MutantRecord>,
+    /// What a search for a patch came to, in a run of `bisect`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bisect: Option<BisectRecord>,
     /// Time per stage.
     #[serde(default)]
     pub timings_ms: BTreeMap<String, u64>,

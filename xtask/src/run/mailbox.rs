@@ -44,6 +44,15 @@ pub fn read(path: &Path) -> Result<Series> {
             .help("an mbox as `git format-patch --stdout` writes it, or a folder of *.patch files, is wanted")
             .into());
     }
+    let declared = path.join("series.toml");
+    if metadata.is_dir() && declared.is_file() {
+        let facts = toml::from_str(&fs::read_to_string(&declared)?)
+            .map_err(|error| Fault::usage(format!("{}: {error}", declared.display())))?;
+        let series =
+            Series { name, origin: SeriesOrigin::AdHoc(path.to_owned()), facts, patches, base_commit };
+        series.validate()?;
+        return Ok(series);
+    }
     let facts = SeriesFacts {
         title: patches.first().map(|patch| patch.subject.clone()).unwrap_or_default(),
         ..SeriesFacts::default()

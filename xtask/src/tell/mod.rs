@@ -5,6 +5,7 @@
 //! from `results/`.
 
 pub mod baseline;
+pub mod bisect;
 pub mod fuzz;
 pub mod grid;
 pub mod junit;

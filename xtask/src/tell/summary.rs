@@ -94,7 +94,7 @@ fn rerun(run: &Run, cells: &[&str]) -> String {
 }
 
 /// A path that was given relative to a folder that the reader may not be in.
-fn from_anywhere(value: &str) -> String {
+pub fn from_anywhere(value: &str) -> String {
     if let Some((name, path)) = value.split_once("path=").filter(|(name, _)| name.is_empty()) {
         return format!("{name}path={}", from_anywhere(&format!("./{path}")));
     }
