@@ -325,7 +325,7 @@ fn reasons(found: &Found, points: &Points, asking: &Asking<'_>) -> Vec<String> {
             why.push(format!("put on every point, from {from}: {}", tell::bisect::patches(numbers)));
         }
         if asking.is_bare(found.before) && points.overlay.is_some() {
-            why.push(format!("@{} is without them: with them it does not build", found.before));
+            why.push(format!("@{} is without them", found.before));
         }
     }
     why
