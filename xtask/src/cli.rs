@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use crate::cli_nights::{DiffArgs, DiffFormat, MergeArgs, TrendArgs};
 use crate::lab::mail::Choice;
 use crate::plan::select::{Selection, Shard};
+use crate::record::exit_codes::{BadIf, ExitCodes};
 use crate::run::context::{AccelChoice, Options};
 
 /// A kernel test lab: a patch series and a kernel tree go in, a verdict comes out.
@@ -41,6 +42,10 @@ pub enum Verb {
     Fuzz(FuzzArgs),
     /// Say why a call is in the cache of a filter chain or not.
     Explain(ExplainArgs),
+    /// Find the patch that changes a check, or the range that it can be told to.
+    Bisect(BisectArgs),
+    /// Plant faults for real, and see that the lab tells where they are.
+    Selfcheck(SelfcheckArgs),
     /// Show cells, checks and cached kernels.
     List(ListArgs),
     /// Open a shell in a guest, or run one command in it.
@@ -181,6 +186,79 @@ pub struct TestArgs {
     /// Say what would be done, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Take the tree's own tests from this point (SERIES@N) or tree, whatever the kernel.
+    #[arg(long, value_name = "POINT|TREE")]
+    pub tests_from: Option<String>,
+    /// Whose exit codes: `bisect` is for `git bisect run`: 0 good, 1 bad, 125 cannot tell, 128 and above stop.
+    #[arg(long, value_enum, default_value_t = ExitCodes::Lab)]
+    pub exit_codes: ExitCodes,
+    /// With `--exit-codes bisect`: what makes a commit bad.
+    #[arg(long, value_enum, default_value_t = BadIf::Check)]
+    pub bad_if: BadIf,
+}
+
+/// Flags of `bisect`.
+#[derive(Debug, Args)]
+pub struct BisectArgs {
+    /// The check: CHECK, a family of checks, or CHECK.SUB for one sub-result.
+    #[arg(long, value_name = "CHECK")]
+    pub check: String,
+    /// The flavor [default: the first of lab.toml].
+    #[arg(long, value_name = "FLAVOR")]
+    pub flavor: Option<String>,
+    /// A tree of lab.toml, path=DIR, or NAME=path:DIR.
+    #[arg(long, value_name = "TREE")]
+    pub tree: Option<String>,
+    /// The series, as `test` takes it.
+    #[arg(long, value_name = "SERIES")]
+    pub series: Option<String>,
+    /// How a series that is given ad hoc is read and placed.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// The check passes with N patches: nothing before is asked.
+    #[arg(long, value_name = "N")]
+    pub good: Option<usize>,
+    /// The check does not pass with N patches: nothing after is asked.
+    #[arg(long, value_name = "N")]
+    pub bad: Option<usize>,
+    /// Look for the patch that makes the check pass: `--bad` comes before `--good`. Without any of the three, a
+    /// change in either direction is found.
+    #[arg(long)]
+    pub fixed: bool,
+    /// Ask each point K times; it is bad if one run is.
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub repeat: u32,
+    /// Take the patches that are put on every point from this series, which is known to be good: an earlier
+    /// version, say. Then they are not to blame. The series' own are put on it otherwise.
+    #[arg(long, value_name = "SERIES", conflicts_with = "no_overlay")]
+    pub overlay_from: Option<String>,
+    /// Put no patches on every point, whatever series.toml says.
+    #[arg(long)]
+    pub no_overlay: bool,
+    /// How to run them.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Flags of `selfcheck`.
+#[derive(Debug, Args)]
+pub struct SelfcheckArgs {
+    /// Which suite; default: all of them.
+    #[arg(value_enum)]
+    pub suite: Option<SelfcheckSuite>,
+    /// Only cases whose names begin with this.
+    #[arg(long, value_name = "NAME")]
+    pub only: Option<String>,
+    /// How to run them.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Suites of `selfcheck`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SelfcheckSuite {
+    /// Faults in patches of the series, and in a git history.
+    Bisect,
 }
 
 /// Flags of `fuzz`.

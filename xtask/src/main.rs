@@ -20,19 +20,34 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Verb};
+use crate::record::exit_codes::ExitCodes;
+
+/// What Rust ends a panic with.
+const EXIT_PANIC: u8 = 101;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let code = match run(&cli) {
-        Ok(code) => code,
+    // git bisect takes 1 to 124 for a bad commit: neither a slip in the flags nor a panic may end with them.
+    let codes = ExitCodes::wanted(std::env::args());
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
         Err(error) => {
-            tell::print_error(&fault::describe(&error));
-            fault::exit_code(&error)
+            let code = u8::try_from(error.exit_code()).unwrap_or(fault::EXIT_USAGE);
+            let _ = error.print();
+            return ExitCode::from(codes.of_error(code));
         }
+    };
+    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&cli)));
+    let code = match ran {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => {
+            tell::print_error(&fault::describe(&error));
+            codes.of_error(fault::exit_code(&error))
+        }
+        Err(_) => codes.of_error(EXIT_PANIC),
     };
     if tell::has_lost() {
         tell::print_error("error: standard output could not be written: what is there is not all\n");
-        return ExitCode::from(if code == fault::EXIT_OK { fault::EXIT_INFRA } else { code });
+        return ExitCode::from(codes.of_error(if code == fault::EXIT_OK { fault::EXIT_INFRA } else { code }));
     }
     ExitCode::from(code)
 }
@@ -45,7 +60,14 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     sys::interrupt::install()?;
     match &cli.verb {
         Verb::Test(args) if !args.dry_run => sys::reaper::start()?,
-        Verb::Shell(_) | Verb::Fuzz(_) | Verb::Profiles(_) | Verb::CheckPatch(_) => sys::reaper::start()?,
+        Verb::Shell(_)
+        | Verb::Fuzz(_)
+        | Verb::Profiles(_)
+        | Verb::CheckPatch(_)
+        | Verb::Bisect(_)
+        | Verb::Selfcheck(_) => {
+            sys::reaper::start()?;
+        }
         Verb::Mutants(args) if !args.list => sys::reaper::start()?,
         _ => {}
     }
@@ -53,6 +75,8 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Test(args) => cmd::test::run(cli, args),
         Verb::Fuzz(args) => cmd::fuzz::run(cli, args),
         Verb::Explain(args) => cmd::explain::run(cli, args),
+        Verb::Bisect(args) => cmd::bisect::run(cli, args),
+        Verb::Selfcheck(args) => cmd::selfcheck::run(cli, args),
         Verb::List(args) => cmd::list::run(cli, args),
         Verb::Shell(args) => cmd::shell::run(cli, args),
         Verb::Mutants(args) => cmd::mutants::run(cli, args),

@@ -14,6 +14,7 @@ use crate::parse::splat::Splats;
 use crate::plan::work::{GuestWork, Plan};
 use crate::record::model::{CellRecord, Host, Run, RunState, SCHEMA};
 use crate::record::store::{RunFolder, new_id, timestamp, write_atomically};
+use crate::run::cache::Cache;
 use crate::run::compiler::Toolchain;
 use crate::run::context::{Context, Options};
 use crate::run::event::Event;
@@ -77,52 +78,142 @@ pub enum GoOn {
 pub fn run_phases(
     session: &Session,
     phases: &Phases<'_>,
-    on_event: &mut dyn FnMut(&mut Terminal, &Event),
+    on_event: &mut OnEvent<'_>,
     after: &dyn Fn(&Run) -> GoOn,
 ) -> Result<(Run, RunFolder, Result<()>)> {
-    let started = Instant::now();
-    let cache = session.cache()?;
-    // Before the record is begun: what fails here must not leave one that says `running`.
-    let (host, toolchain) = (describe_host()?, Toolchain::ask()?);
-    let mut run = new_run(&session.lab, phases, &host)?;
-    let folder = RunFolder::create(&session.results, &run.id)?;
-    folder.write(&run)?;
-    let mut terminal = Terminal::new();
+    let Phases { plans, fit, options, splats, seed } = *phases;
+    let mut open = OpenRun::begin(session, options, splats, seed, plans)?;
     let mut result = Ok(());
-    let splats = phases.splats;
-    for plan in phases.plans {
-        let plan = &(phases.fit)(&run, plan);
+    for plan in plans {
+        let plan = fit(&open.run, plan);
+        result = open.carry_out(&plan, on_event);
+        if result.is_err() || after(&open.run) == GoOn::No {
+            break;
+        }
+    }
+    let (run, folder) = open.end(&result)?;
+    Ok((run, folder, result))
+}
+
+/// Who tells what happens.
+pub type OnEvent<'a> = dyn FnMut(&mut Terminal, &Event) + 'a;
+
+/// A run that is under way: its record, its terminal, and what plans are carried out with.
+pub struct OpenRun<'a> {
+    session: &'a Session,
+    options: &'a Options,
+    splats: &'a Splats,
+    cache: Cache,
+    host: Host,
+    toolchain: Toolchain,
+    started: Instant,
+    terminal: Terminal,
+    /// The record so far.
+    pub run: Run,
+    /// Where it is kept.
+    pub folder: RunFolder,
+}
+
+impl<'a> OpenRun<'a> {
+    /// Begins a record of these plans.
+    ///
+    /// # Errors
+    /// Trouble of the lab's that leaves no record.
+    pub fn begin(
+        session: &'a Session,
+        options: &'a Options,
+        splats: &'a Splats,
+        seed: u64,
+        plans: &[&Plan],
+    ) -> Result<Self> {
+        let started = Instant::now();
+        let cache = session.cache()?;
+        // Before the record is begun: what fails here must not leave one that says `running`.
+        let (host, toolchain) = (describe_host()?, Toolchain::ask()?);
+        let run = new_run(&session.lab, plans, seed, &host)?;
+        let folder = RunFolder::create(&session.results, &run.id)?;
+        folder.write(&run)?;
+        let terminal = Terminal::new();
+        Ok(Self { session, options, splats, cache, host, toolchain, started, terminal, run, folder })
+    }
+
+    /// Carries a plan out. Cells that the record does not have yet are added to it.
+    ///
+    /// # Errors
+    /// As [`schedule::run`]; trouble in writing the record.
+    pub fn carry_out(&mut self, plan: &Plan, on_event: &mut OnEvent<'_>) -> Result<()> {
+        self.add(plan)?;
+        let (host, splats) = (self.host.clone(), self.splats);
+        self.with_context(on_event, |context| schedule::run(context, plan, &host, splats))
+    }
+
+    /// Adds the cells of a plan, and where its series came from, to the record.
+    fn add(&mut self, plan: &Plan) -> Result<()> {
+        for (name, record) in series_records(&self.session.lab, &[plan])? {
+            let known = self.run.series.entry(name).or_insert_with(|| record.clone());
+            let added: Vec<usize> =
+                record.applied.into_iter().filter(|applied| !known.applied.contains(applied)).collect();
+            known.applied.extend(added);
+        }
+        for guest in &plan.guests {
+            let id = guest.cell.to_string();
+            if !self.run.cells.iter().any(|cell| cell.id == id) {
+                self.run.cells.push(blank(guest));
+            }
+        }
+        Ok(())
+    }
+
+    /// Does some work of the engine's, and tells and records what happens.
+    ///
+    /// # Errors
+    /// Those of the work; trouble in writing the record.
+    pub fn with_context<T: Send>(
+        &mut self,
+        on_event: &mut OnEvent<'_>,
+        work: impl FnOnce(&Context<'_>) -> Result<T> + Send,
+    ) -> Result<T> {
         let (sender, events) = channel();
-        let path = folder.path().to_owned();
-        let context = Context::new(&session.lab, &cache, toolchain.clone(), phases.options, path, sender);
-        result = std::thread::scope(|scope| {
-            let host = &host;
+        let path = self.folder.path().to_owned();
+        let (lab, cache, toolchain) = (&self.session.lab, &self.cache, self.toolchain.clone());
+        let context = Context::new(lab, cache, toolchain, self.options, path, sender);
+        let (run, folder, terminal) = (&mut self.run, &self.folder, &mut self.terminal);
+        std::thread::scope(|scope| {
             let engine = scope.spawn(move || {
-                let result = schedule::run(&context, plan, host, splats);
+                let result = work(&context);
                 // The last sender goes with the context: it ends the loop below.
                 drop(context);
                 result
             });
-            let told = listen(&events, &mut run, &folder, &mut |event| on_event(&mut terminal, event));
+            let told = listen(&events, run, folder, &mut |event| on_event(terminal, event));
             let worked =
                 engine.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread of the lab panicked")));
-            worked.and(told)
-        });
-        if result.is_err() || after(&run) == GoOn::No {
-            break;
-        }
+            worked.and_then(|worked| told.map(|()| worked))
+        })
     }
-    terminal.finish();
-    run.state = match &result {
-        // A guest that was killed by an interrupt has an outcome, and yet the run is not complete.
-        _ if crate::sys::interrupt::is_interrupted() => RunState::Cancelled,
-        Ok(()) => RunState::Complete,
-        Err(_) => RunState::Failed,
-    };
-    run.ended = Some(timestamp(SystemTime::now()));
-    run.timings_ms.insert("total".into(), millis(started.elapsed()));
-    folder.write(&run)?;
-    Ok((run, folder, result))
+
+    /// Prints lines between the bars.
+    pub fn print(&self, text: &str) {
+        self.terminal.print(text);
+    }
+
+    /// Ends the record: `result` is how it went.
+    ///
+    /// # Errors
+    /// Trouble in writing the record.
+    pub fn end(mut self, result: &Result<()>) -> Result<(Run, RunFolder)> {
+        self.terminal.finish();
+        self.run.state = match result {
+            // A guest that was killed by an interrupt has an outcome, and yet the run is not complete.
+            _ if crate::sys::interrupt::is_interrupted() => RunState::Cancelled,
+            Ok(()) => RunState::Complete,
+            Err(_) => RunState::Failed,
+        };
+        self.run.ended = Some(timestamp(SystemTime::now()));
+        self.run.timings_ms.insert("total".into(), millis(self.started.elapsed()));
+        self.folder.write(&self.run)?;
+        Ok((self.run, self.folder))
+    }
 }
 
 /// Takes events as they come: to who tells them, and verdicts to the record.
@@ -167,13 +258,15 @@ pub fn command_line() -> Vec<String> {
     ["cargo", "xtask"].map(str::to_owned).into_iter().chain(std::env::args().skip(1)).collect()
 }
 
-/// A record in which nothing has a verdict yet: what never comes to its turn stays cancelled.
-fn new_run(lab: &Lab, phases: &Phases<'_>, host: &Host) -> Result<Run> {
+/// A cell that has no verdict yet: what never comes to its turn stays cancelled.
+fn blank(guest: &GuestWork) -> CellRecord {
+    CellRecord { role: guest.role, ..CellRecord::never_begun(&guest.cell.to_string()) }
+}
+
+/// A record in which nothing has a verdict yet.
+fn new_run(lab: &Lab, plans: &[&Plan], seed: u64, host: &Host) -> Result<Run> {
     let now = SystemTime::now();
-    let blank = |guest: &GuestWork| -> CellRecord {
-        CellRecord { role: guest.role, ..CellRecord::never_begun(&guest.cell.to_string()) }
-    };
-    let guests = phases.plans.iter().flat_map(|plan| &plan.guests);
+    let guests = plans.iter().flat_map(|plan| &plan.guests);
     Ok(Run {
         schema: SCHEMA,
         id: new_id(now),
@@ -182,11 +275,12 @@ fn new_run(lab: &Lab, phases: &Phases<'_>, host: &Host) -> Result<Run> {
         ended: None,
         command: command_line(),
         host: host.clone(),
-        seed: phases.seed,
-        series: series_records(lab, phases.plans)?,
+        seed,
+        series: series_records(lab, plans)?,
         trees: BTreeMap::new(),
         cells: guests.map(blank).collect(),
         mutants: Vec::new(),
+        bisect: None,
         timings_ms: BTreeMap::new(),
         shards: Vec::new(),
     })

@@ -3,6 +3,7 @@
 
 mod ad_hoc;
 mod base;
+pub mod bisect;
 pub mod check_patch;
 pub mod clean;
 pub mod diff;
@@ -17,6 +18,7 @@ pub mod mutants;
 pub mod profiles;
 mod referee;
 pub mod report;
+pub mod selfcheck;
 mod series_record;
 pub mod session;
 pub mod shell;

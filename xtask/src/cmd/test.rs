@@ -14,10 +14,13 @@ use crate::cmd::session::{Session, host_packages};
 use crate::fault;
 use crate::lab::Lab;
 use crate::lab::check::CheckKind;
+use crate::lab::names::SeriesName;
 use crate::parse::splat::Splats;
+use crate::plan::cell::parse_point;
 use crate::plan::select::{Baseline, Points, Selection};
-use crate::plan::work::{Plan, Scope};
+use crate::plan::work::{Plan, Scope, SourceWork};
 use crate::record::baseline::deciding_outcomes;
+use crate::record::exit_codes::{ExitCodes, bisect_code};
 use crate::record::model::{Outcome, Run, worst_exit_code};
 use crate::record::store::{timestamp, write_atomically};
 use crate::tell;
@@ -35,7 +38,10 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
         baseline: if args.baseline { Baseline::Compared } else { Baseline::LeftOut },
         ..args.select.selection(named.trees, named.series)
     };
-    let plan = Plan::make(&session.lab, &selection)?;
+    let mut plan = Plan::make(&session.lab, &selection)?;
+    if let Some(from) = &args.tests_from {
+        hold_tests(&session.lab, &mut plan, from)?;
+    }
     if args.dry_run {
         tell::print(&describe(&session.lab, &plan)?);
         return Ok(fault::EXIT_OK);
@@ -63,7 +69,21 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
             break;
         }
     }
-    Ok(worst_exit_code(worst))
+    Ok(match args.exit_codes {
+        ExitCodes::Lab => worst_exit_code(worst),
+        ExitCodes::Bisect => bisect_code(worst, args.bad_if),
+    })
+}
+
+/// Takes the tests of all guests from a point of their tree, or from another tree.
+fn hold_tests(lab: &Lab, plan: &mut Plan, from: &str) -> Result<(), fault::Fault> {
+    let tree = lab.trees.keys().find(|tree| tree.as_str() == from).cloned();
+    let point = parse_point(lab, if tree.is_some() { SeriesName::NONE } else { from })?;
+    for guest in &mut plan.guests {
+        let tree = tree.clone().unwrap_or_else(|| guest.cell.tree.clone());
+        guest.tests_from = Some(SourceWork { tree, point: point.clone() });
+    }
+    Ok(())
 }
 
 /// The list of splats without what has run out, which is told.

@@ -16,6 +16,7 @@ pub mod names;
 pub mod patch;
 pub mod profile;
 pub mod provenance;
+pub mod selfcheck;
 pub mod series;
 pub mod static_check;
 pub mod tree;

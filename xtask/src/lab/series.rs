@@ -37,6 +37,19 @@ pub struct SeriesFacts {
     /// Names of functions, for static checks.
     #[serde(default)]
     pub functions: std::collections::BTreeMap<String, String>,
+    /// What the search for a patch needs to know.
+    #[serde(default)]
+    pub bisect: BisectFacts,
+}
+
+/// `[bisect]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BisectFacts {
+    /// Patches without which others cannot be seen at work, by their numbers: they are put on every point
+    /// that does not have them.
+    #[serde(default)]
+    pub overlay: Vec<usize>,
 }
 
 /// A config symbol that is asked for from a patch on.
@@ -153,7 +166,11 @@ impl Series {
         Ok(series)
     }
 
-    fn validate(&self) -> Result<(), Fault> {
+    /// Whether the numbers that its facts name are those of patches.
+    ///
+    /// # Errors
+    /// A usage fault that names the number.
+    pub fn validate(&self) -> Result<(), Fault> {
         if self.patches.is_empty() {
             return Err(Fault::usage(format!("series `{}` has no patches", self.name))
                 .help("put NNNN-*.patch files, as `git format-patch` writes them, beside its series.toml"));
@@ -161,6 +178,12 @@ impl Series {
         let last = self.patches.len();
         let from = self.facts.symbol.iter().map(|symbol| (symbol.name.as_str(), symbol.from));
         let from = from.chain(self.facts.check.iter().map(|check| (check.name.as_str(), check.from)));
+        if let Some(number) = self.facts.bisect.overlay.iter().find(|number| !(1..=last).contains(*number)) {
+            return Err(Fault::usage(format!(
+                "[bisect] overlay: there is no patch {number} in series `{}`, which has {last}",
+                self.name
+            )));
+        }
         for (name, from) in from {
             if from > last {
                 return Err(Fault::usage(format!(

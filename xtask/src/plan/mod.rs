@@ -3,6 +3,7 @@
 //!
 //! Architecture invariant: no I/O. A plan can be printed (`--dry-run`), tested, and carried out.
 
+pub mod bisect;
 pub mod cell;
 pub mod job;
 pub mod key;

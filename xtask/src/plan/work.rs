@@ -85,6 +85,9 @@ pub struct GuestWork {
     /// The cell of the point before, where every point is asked: if both would show the same, one boot
     /// stands for both.
     pub predecessor: Option<Cell>,
+    /// Where the programs of its checks come from that are the tree's own, if not from the cell's source:
+    /// the tests stay the same while the kernel changes.
+    pub tests_from: Option<SourceWork>,
     /// Whether a verdict of an earlier run will do.
     pub role: CellRole,
 }
@@ -127,6 +130,7 @@ impl Plan {
                     Points::Every => selected.cell.predecessor().filter(|before| cells.contains(before)),
                     Points::Named => None,
                 },
+                tests_from: None,
                 role: selected.role,
                 cell: selected.cell,
             });

@@ -2,10 +2,12 @@
 //! The record of a run: `run.json`, and where it is kept.
 
 pub mod baseline;
+pub mod bisect;
 pub mod cell_id;
 pub mod change;
 pub mod compare;
 pub mod merge;
+pub mod exit_codes;
 pub mod model;
 pub mod mutant;
 pub mod outcome;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault;
 use crate::lab::provenance::Answer;
+use crate::record::bisect::BisectRecord;
 use crate::record::merge::ShardRecord;
 use crate::record::mutant::MutantRecord;
 pub use crate::record::outcome::{Outcome, worst_exit_code};
@@ -43,6 +44,9 @@ pub struct Run {
     /// One entry a planted fault, in a run of `mutants`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mutants: Vec<MutantRecord>,
+    /// What a search for a patch came to, in a run of `bisect`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bisect: Option<BisectRecord>,
     /// Time per stage.
     #[serde(default)]
     pub timings_ms: BTreeMap<String, u64>,

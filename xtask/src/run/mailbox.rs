@@ -40,9 +40,18 @@ pub fn read(path: &Path, choice: &Choice) -> Result<Series> {
             .help("an mbox as `git format-patch --stdout` writes it, or a folder of *.patch files, is wanted")
             .into());
     }
-    let facts = SeriesFacts { title: found.title, ..SeriesFacts::default() };
+    let provenance = found.provenance;
     let origin = SeriesOrigin::AdHoc(path.to_owned());
-    Ok(Series { name, origin, facts, patches: found.patches, provenance: found.provenance })
+    let declared = path.join("series.toml");
+    if metadata.is_dir() && declared.is_file() {
+        let facts = toml::from_str(&fs::read_to_string(&declared)?)
+            .map_err(|error| Fault::usage(format!("{}: {error}", declared.display())))?;
+        let series = Series { name, origin, facts, patches: found.patches, provenance };
+        series.validate()?;
+        return Ok(series);
+    }
+    let facts = SeriesFacts { title: found.title, ..SeriesFacts::default() };
+    Ok(Series { name, origin, facts, patches: found.patches, provenance })
 }
 
 fn only_for_mboxes(choice: &Choice) -> Result<(), Fault> {

@@ -56,6 +56,7 @@ fn build_all(context: &Context<'_>, plan: &Plan, queue: &Queue) -> Result<()> {
 }
 
 fn build_sources(context: &Context<'_>, plan: &Plan, queue: &Queue) -> Result<()> {
+    compile_held_tests(context, plan)?;
     let mut likenesses = Likenesses::default();
     for (at, work) in plan.sources.iter().enumerate() {
         if queue.is_stopped() {
@@ -103,6 +104,7 @@ pub fn prepare_one(context: &Context<'_>, plan: &Plan) -> Result<Result<Ready, B
     else {
         anyhow::bail!("a plan without a guest");
     };
+    compile_held_tests(context, plan)?;
     let cell = guest.cell.to_string();
     let source = match source::prepare(context, source_work)? {
         Applied::Source(source) => source,
@@ -256,6 +258,16 @@ fn prepare_checks(
     subject: &Subject<'_>,
     statics: Statics,
 ) -> Result<Result<Vec<Prepared>, Box<CellRecord>>> {
+    let held = match held_tests(context, guest)? {
+        None => None,
+        Some(Applied::Source(held)) => Some(held),
+        Some(Applied::Failed(failure)) => {
+            let (cell, reason) = (guest.cell.to_string(), format!("its tests: {}", failure.reason));
+            let record = CellRecord::without_guest(&cell, Outcome::ApplyFailed, reason, failure.words);
+            return Ok(Err(Box::new(record)));
+        }
+    };
+    let tests = held.as_ref().filter(|held| held.tree != source.tree).unwrap_or(source);
     let mut all = Vec::new();
     for planned in &guest.checks {
         if let Some(symbol) = missing_symbol(kernel, planned) {
@@ -272,7 +284,7 @@ fn prepare_checks(
             });
             continue;
         }
-        match program::check(context, source, &planned.check, guest.abi)? {
+        match program::check(context, tests, &planned.check, guest.abi)? {
             // Two checks may have programs of one file name: in the guest each has its check's.
             Compiled::Program(program) => {
                 let name = planned.check.name.to_string();
@@ -288,6 +300,25 @@ fn prepare_checks(
         }
     }
     Ok(Ok(all))
+}
+
+/// The source that a guest's tests are held at, if that is not its own.
+fn held_tests(context: &Context<'_>, guest: &GuestWork) -> Result<Option<Applied>> {
+    guest.tests_from.as_ref().map(|work| source::prepare(context, work)).transpose()
+}
+
+/// Compiles tests that come from another source than the kernel. They need the work tree, which the
+/// kernel's source has to itself from its build on; afterwards they are found by key.
+fn compile_held_tests(context: &Context<'_>, plan: &Plan) -> Result<()> {
+    for guest in &plan.guests {
+        let Some(Applied::Source(tests)) = held_tests(context, guest)? else { continue };
+        let kselftest = |planned: &&PlannedCheck| matches!(planned.check.kind, CheckKind::Kselftest { .. });
+        for planned in guest.checks.iter().filter(kselftest) {
+            // One that does not compile is told where the guest is prepared.
+            program::check(context, &tests, &planned.check, guest.abi)?;
+        }
+    }
+    Ok(())
 }
 
 fn missing_symbol<'a>(kernel: &Kernel, planned: &'a PlannedCheck) -> Option<&'a str> {

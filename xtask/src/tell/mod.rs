@@ -5,6 +5,7 @@
 //! from `results/`.
 
 pub mod baseline;
+pub mod bisect;
 pub mod check_patch;
 pub mod diff;
 pub mod fuzz;

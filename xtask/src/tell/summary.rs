@@ -100,7 +100,7 @@ fn rerun(run: &Run, cells: &[&str]) -> String {
 }
 
 /// A path that was given relative to a folder that the reader may not be in.
-fn from_anywhere(value: &str) -> String {
+pub fn from_anywhere(value: &str) -> String {
     if let Some(range) = value.strip_prefix(crate::run::commits::PREFIX) {
         // Without a folder it is looked for in the tree that is given along, or where the reader is.
         return match range.rsplit_once(':') {
