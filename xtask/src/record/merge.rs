@@ -70,6 +70,7 @@ pub fn merge(shards: &[Run], naming: Naming<'_>) -> Result<Run, Fault> {
         trees: BTreeMap::new(),
         cells: Vec::new(),
         mutants: Vec::new(),
+        bisect: None,
         timings_ms: BTreeMap::new(),
         shards: Vec::new(),
     };

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fault;
 use crate::lab::provenance::Answer;
 use crate::record::bisect::BisectRecord;
 use crate::record::merge::ShardRecord;
