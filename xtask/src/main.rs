@@ -3,6 +3,7 @@
 
 mod cli;
 mod cli_nights;
+mod cli_series;
 mod cmd;
 mod fault;
 mod judge;

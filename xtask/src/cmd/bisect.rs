@@ -130,8 +130,7 @@ impl Request {
         }
         let (trees, series) = (args.tree.as_slice(), args.series.as_slice());
         let named = session.name_ad_hoc(trees, series, &args.reading)?;
-        let trusted =
-            session.name_ad_hoc(&[], args.overlay_from.as_slice(), &ReadingArgs::default())?;
+        let trusted = session.name_ad_hoc(&[], args.overlay_from.as_slice(), &ReadingArgs::default())?;
         let lab = &session.lab;
         let tree = match named.trees.first() {
             Some(name) => lab.tree(&TreeName::parse(name)?)?.name.clone(),

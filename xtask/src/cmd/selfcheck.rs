@@ -75,12 +75,7 @@ fn tell_case(case: &Case) {
     tell::print(&status_line(&how, word, None, &text));
 }
 
-fn bisect(
-    session: &mut Session,
-    args: &SelfcheckArgs,
-    splats: &Splats,
-    cases: &mut Vec<Case>,
-) -> Result<()> {
+fn bisect(session: &mut Session, args: &SelfcheckArgs, splats: &Splats, cases: &mut Vec<Case>) -> Result<()> {
     let is_wanted = |name: &str| args.only.as_ref().is_none_or(|only| name.starts_with(only.as_str()));
     let options = args.run.options();
     let series = session.lab.defaults.series.clone();
@@ -159,7 +154,8 @@ mod tests {
     #[test]
     fn only_the_planted_patch_alone_and_proved_is_right() {
         let record = |answer, numbers: &[usize]| {
-            let candidate = |number: &usize| CandidateRecord { number: *number, ..CandidateRecord::default() };
+            let candidate =
+                |number: &usize| CandidateRecord { number: *number, ..CandidateRecord::default() };
             let candidates = numbers.iter().map(candidate).collect();
             let found = Some(FoundRecord { candidates, ..FoundRecord::default() });
             BisectRecord { answer, found, ..BisectRecord::default() }
@@ -168,6 +164,9 @@ mod tests {
         assert!(!is_right(&record(AnswerKind::Found, &[3]), 2));
         assert!(!is_right(&record(AnswerKind::Found, &[2, 3]), 2));
         assert!(!is_right(&record(AnswerKind::NotProved, &[2]), 2));
-        assert!(!is_right(&BisectRecord { answer: AnswerKind::SameEverywhere, ..BisectRecord::default() }, 2));
+        assert!(!is_right(
+            &BisectRecord { answer: AnswerKind::SameEverywhere, ..BisectRecord::default() },
+            2
+        ));
     }
 }

@@ -133,7 +133,11 @@ impl<'a> Asking<'a> {
     /// without any patch stays as it is: nobody expects an overlay to fit it.
     fn choose(&mut self, number: usize) -> Result<Point> {
         let plain = Point { applied: number, ..self.request.last.clone() };
-        let overlaid = self.overlay.as_ref().filter(|_| number > 0).and_then(|overlay| overlay.points.get(number).cloned());
+        let overlaid = self
+            .overlay
+            .as_ref()
+            .filter(|_| number > 0)
+            .and_then(|overlay| overlay.points.get(number).cloned());
         if let Some(overlaid) = overlaid {
             self.build(&overlaid)?;
             if matches!(self.built.get(&overlaid), Some(Ok(_))) {

@@ -152,9 +152,14 @@ impl Repository {
         fs::create_dir_all(self.folder.join(".git/objects/info"))?;
         fs::write(self.folder.join(".git/objects/info/alternates"), format!("{}\n", objects.display()))?;
         self.git(&["read-tree", &imported.tree], b"")?;
-        let text = imported.git.file(&imported.tree, FILE)?.with_context(|| format!("the tree has no {FILE}"))?;
+        let text =
+            imported.git.file(&imported.tree, FILE)?.with_context(|| format!("the tree has no {FILE}"))?;
         if text.matches(RIGHT).count() != 1 {
-            return Err(Fault::usage(format!("{FILE} of tree {}: `{RIGHT}` is not there once", imported.tree)).into());
+            return Err(Fault::usage(format!(
+                "{FILE} of tree {}: `{RIGHT}` is not there once",
+                imported.tree
+            ))
+            .into());
         }
         let mut commits: Vec<String> = Vec::new();
         for number in 0..=COMMITS {
@@ -197,7 +202,8 @@ mod tests {
 
     #[test]
     fn each_commit_differs_from_the_last_and_three_are_special() {
-        let versions: Vec<String> = (0..=COMMITS).map(|number| version(&format!("a\n{RIGHT}\nb\n"), number)).collect();
+        let versions: Vec<String> =
+            (0..=COMMITS).map(|number| version(&format!("a\n{RIGHT}\nb\n"), number)).collect();
         assert!(versions.windows(2).all(|pair| pair[0] != pair[1]));
         let with = |what: &str| -> Vec<usize> {
             (0..=COMMITS).filter(|number| versions[*number].contains(what)).collect()
