@@ -9,7 +9,7 @@ use console::Style;
 
 use crate::cli::{BisectArgs, Cli, ReadingArgs};
 use crate::cmd::bisect::asking::Asking;
-use crate::cmd::bisect::points::{Overlay, Points};
+use crate::cmd::bisect::points::{Innocence, Overlay, Points};
 use crate::cmd::session::{Session, host_packages};
 use crate::cmd::test::read_splats;
 use crate::fault::{self, Fault};
@@ -199,10 +199,7 @@ pub fn find(
 fn search_and_prove(asking: &mut Asking<'_>, request: &Request, points: &Points) -> Result<BisectRecord> {
     let overlaid = points.overlay.as_ref();
     let mut answer = asking.search(request.limits, points, overlaid)?;
-    let mut candidates = match &answer {
-        Answer::Found(found) => (found.first..=found.exposed).collect(),
-        _ => Vec::new(),
-    };
+    let mut candidates = suspects(points, &answer);
     let mut why = Vec::new();
     if let Some(overlay) = overlaid.filter(|overlay| overlay.is_of_itself) {
         // What is on every point is wrong everywhere, or nowhere: without it the answer may be another.
@@ -212,13 +209,11 @@ fn search_and_prove(asking: &mut Asking<'_>, request: &Request, points: &Points)
                 let also = overlay.numbers.iter().filter(|number| **number > found.before);
                 candidates.extend(also);
                 let plain = asking.search(request.limits, points, None)?;
-                narrow(&mut candidates, &plain, &mut why);
+                narrow(&mut candidates, points, &plain, &mut why);
             }
             _ => {
                 answer = asking.search(request.limits, points, None)?;
-                if let Answer::Found(found) = &answer {
-                    candidates = (found.first..=found.exposed).collect();
-                }
+                candidates = suspects(points, &answer);
                 asking.without_overlay();
             }
         }
@@ -228,15 +223,22 @@ fn search_and_prove(asking: &mut Asking<'_>, request: &Request, points: &Points)
     conclude(asking, request, points, &answer, &candidates, why)
 }
 
+fn suspects(points: &Points, answer: &Answer) -> Vec<usize> {
+    match answer {
+        Answer::Found(found) => points.suspects(found),
+        _ => Vec::new(),
+    }
+}
+
 /// Leaves those candidates that a search without an overlay blames too.
-fn narrow(candidates: &mut Vec<usize>, plain: &Answer, why: &mut Vec<String>) {
+fn narrow(candidates: &mut Vec<usize>, points: &Points, plain: &Answer, why: &mut Vec<String>) {
     let Answer::Found(plain) = plain else { return };
-    let both: Vec<usize> =
-        candidates.iter().copied().filter(|patch| (plain.first..=plain.exposed).contains(patch)).collect();
+    let suspects = points.suspects(plain);
+    let both: Vec<usize> = candidates.iter().copied().filter(|patch| suspects.contains(patch)).collect();
     why.push(format!(
         "without the overlay the check changes at @{}: {}",
         plain.exposed,
-        tell::bisect::patches(&(plain.first..=plain.exposed).collect::<Vec<_>>())
+        tell::bisect::patches(&suspects)
     ));
     if !both.is_empty() {
         *candidates = both;
@@ -306,12 +308,24 @@ fn conclude(
 /// Why the answer is a range, in words.
 fn reasons(found: &Found, points: &Points, asking: &Asking<'_>) -> Vec<String> {
     let mut why = Vec::new();
-    if !found.inert.is_empty() {
+    let (innocent, inert): (Vec<usize>, Vec<usize>) =
+        found.inert.iter().partition(|number| points.innocent.contains_key(number));
+    if !inert.is_empty() {
         why.push(format!(
             "{} may hold what shows only from @{} on: the kernel and the tests are the same without and with",
-            tell::bisect::patches(&found.inert),
+            tell::bisect::patches(&inert),
             found.exposed
         ));
+    }
+    for number in innocent {
+        why.push(match points.innocent.get(&number) {
+            Some(Innocence::Trusted) => {
+                format!("not patch {number}: it is that of the series taken for good")
+            }
+            _ => format!(
+                "not patch {number}: it touches no kernel, and all points had the tests of the last one"
+            ),
+        });
     }
     for point in &found.untestable {
         why.push(format!("@{point} could not be tested: {}", asking.reason_of(*point)));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Points of a search: those of the series, and the same with an overlay.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -11,8 +12,10 @@ use crate::cmd::bisect::{OverlayFrom, Request};
 use crate::fault::Fault;
 use crate::lab::Lab;
 use crate::lab::names::SeriesName;
+use crate::lab::patch::Patch;
 use crate::lab::provenance::SeriesProvenance;
 use crate::lab::series::{BroughtSymbol, Point, Series, SeriesFacts, SeriesOrigin};
+use crate::plan::bisect::Found;
 use crate::record::bisect::CandidateRecord;
 use crate::sys::process::quote;
 use crate::tell::summary::from_anywhere;
@@ -23,6 +26,30 @@ pub struct Points {
     pub patches: Vec<CandidateRecord>,
     /// Patches that are put on every point.
     pub overlay: Option<Overlay>,
+    /// Patches that cannot hold what a later one exposes.
+    pub innocent: BTreeMap<usize, Innocence>,
+}
+
+/// Why a patch that changes nothing by itself cannot hold what a later one exposes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Innocence {
+    /// It touches nothing that a kernel is made of, and tests are those of the last point everywhere.
+    NoKernel,
+    /// The overlay has the same patch, which is taken for good.
+    Trusted,
+}
+
+/// Where nothing is that a kernel is made of. Much else below `tools/` is: objtool, say.
+const NO_KERNEL: [&str; 3] = ["Documentation/", "tools/testing/", "MAINTAINERS"];
+
+impl Innocence {
+    fn of(patch: &Patch, trusted: Option<&Patch>) -> Option<Self> {
+        if trusted.is_some_and(|trusted| trusted.diff == patch.diff) {
+            return Some(Self::Trusted);
+        }
+        let is_outside = |file: &String| NO_KERNEL.iter().any(|prefix| file.starts_with(prefix));
+        (!patch.files.is_empty() && patch.files.iter().all(is_outside)).then_some(Self::NoKernel)
+    }
 }
 
 /// Patches that are put on every point that does not have them.
@@ -65,19 +92,32 @@ impl Points {
             OverlayFrom::Nowhere => Vec::new(),
             _ => source.facts.bisect.overlay.clone(),
         };
+        let innocent = (1..).zip(&series.patches).filter_map(|(number, patch)| {
+            let is_trusted = !is_of_itself && numbers.contains(&number);
+            let trusted = source.patches.get(number - 1).filter(|_| is_trusted);
+            Innocence::of(patch, trusted).map(|why| (number, why))
+        });
+        let innocent = innocent.collect();
         if numbers.is_empty() {
             if !is_of_itself {
                 return Err(Fault::usage(format!("--overlay-from {}: it declares no overlay", source.name))
                     .help("its series.toml names them: [bisect] overlay = [3, 5]")
                     .into());
             }
-            return Ok(Self { patches, overlay: None });
+            return Ok(Self { patches, overlay: None, innocent });
         }
         let mut points = Vec::new();
         for applied in 0..=request.last.applied {
             points.push(overlaid(lab, &series, &source, &numbers, applied)?);
         }
-        Ok(Self { patches, overlay: Some(Overlay { numbers, is_of_itself, points }) })
+        Ok(Self { patches, overlay: Some(Overlay { numbers, is_of_itself, points }), innocent })
+    }
+
+    /// The patches that may have done it.
+    pub fn suspects(&self, found: &Found) -> Vec<usize> {
+        let is_suspect =
+            |number: &usize| !found.inert.contains(number) || !self.innocent.contains_key(number);
+        (found.first..=found.exposed).filter(is_suspect).collect()
     }
 }
 
@@ -155,4 +195,47 @@ pub fn rerun(request: &Request, point: &Point, folder: Option<&Path>) -> String 
         words.push(format!("--tests-from {}", request.last));
     }
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::bisect::Change;
+
+    use super::*;
+
+    fn patch(path: &str) -> Patch {
+        let diff = format!("--- a/{path}\n+++ b/{path}\n@@ -1 +1 @@\n-a\n+b\n");
+        let text = format!("Subject: [PATCH] x\n\n---\n{diff}");
+        Patch::parse("0001-x.patch", text.into_bytes()).unwrap()
+    }
+
+    #[test]
+    fn only_patches_outside_of_the_kernel_or_equal_to_trusted_ones_are_innocent() {
+        let test = patch("tools/testing/selftests/seccomp/seccomp_bpf.c");
+        assert_eq!(Innocence::of(&test, None), Some(Innocence::NoKernel));
+        assert_eq!(Innocence::of(&patch("tools/objtool/check.c"), None), None);
+        let kernel = patch("kernel/seccomp.c");
+        assert_eq!(Innocence::of(&kernel, None), None);
+        assert_eq!(Innocence::of(&kernel, Some(&kernel)), Some(Innocence::Trusted));
+        assert_eq!(Innocence::of(&kernel, Some(&patch("kernel/fork.c"))), None);
+    }
+
+    #[test]
+    fn an_innocent_patch_that_is_exposed_by_itself_is_a_suspect() {
+        let points = Points {
+            patches: Vec::new(),
+            overlay: None,
+            innocent: [(2, Innocence::NoKernel), (3, Innocence::NoKernel)].into(),
+        };
+        let found = |inert: &[usize]| Found {
+            change: Change::Broken,
+            before: 2,
+            exposed: 3,
+            first: 1,
+            inert: inert.to_vec(),
+            untestable: Vec::new(),
+        };
+        assert_eq!(points.suspects(&found(&[1, 2])), vec![1, 3]);
+        assert_eq!(points.suspects(&found(&[1])), vec![1, 2, 3]);
+    }
 }

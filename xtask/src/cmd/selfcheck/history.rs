@@ -12,7 +12,7 @@ use fs_err as fs;
 use crate::cli::SelfcheckArgs;
 use crate::cmd::session::Session;
 use crate::fault::Fault;
-use crate::record::model::Run;
+use crate::record::model::{Outcome, Run};
 use crate::run::compiler::Toolchain;
 use crate::run::context::{AccelChoice, Context};
 use crate::run::git::bare_command;
@@ -28,7 +28,7 @@ const BAD: usize = 11;
 /// The one that does not build; the next one does again.
 const NO_BUILD: usize = 8;
 /// The one that does not boot; the next one does again.
-const NO_BOOT: usize = 12;
+const NO_BOOT: usize = 13;
 /// Most boots that it may take.
 const BOOTS_MAX: usize = 6;
 
@@ -77,13 +77,13 @@ pub fn run(session: &Session, args: &SelfcheckArgs) -> Result<Result<String, Str
         }
         tell::print(&format!("{:>14}{line}\n", ""));
     })?;
-    let boots = boots(&results)?;
+    let visits = Visits::read(&results)?;
     let number = found.and_then(|hash| commits.iter().position(|commit| *commit == hash));
     let told = match number {
-        Some(number) => format!("commit {number}, {boots} boots"),
-        None => format!("no commit, {boots} boots; see {}", log.display()),
+        Some(number) => format!("commit {number}, {}", visits.text()),
+        None => format!("no commit, {}; see {}", visits.text(), log.display()),
     };
-    Ok(if number == Some(BAD) && boots <= BOOTS_MAX { Ok(told) } else { Err(told) })
+    Ok(if number == Some(BAD) && visits.are_right() { Ok(told) } else { Err(told) })
 }
 
 /// The lab's tree, in the lab's repository.
@@ -114,19 +114,46 @@ fn script(session: &Session, args: &SelfcheckArgs, cache: &Path, results: &Path)
     ))
 }
 
-/// How many guests were started, by the records.
-fn boots(results: &Path) -> Result<usize> {
-    let mut boots = 0;
-    for entry in fs::read_dir(results)? {
-        let path = entry?.path();
-        let is_link = std::fs::symlink_metadata(&path)?.is_symlink();
-        let Ok(text) = std::fs::read(path.join("run.json")) else { continue };
-        if !is_link {
-            let run: Run = serde_json::from_slice(&text).context("reading a record")?;
-            boots += run.cells.iter().map(|cell| cell.attempts.len()).sum::<usize>();
+/// What the search came by, by its records.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Visits {
+    /// Guests that were started.
+    boots: usize,
+    /// Commits that did not build.
+    without_build: usize,
+    /// Commits that did not boot.
+    without_boot: usize,
+}
+
+impl Visits {
+    fn read(results: &Path) -> Result<Self> {
+        let mut visits = Self::default();
+        for entry in fs::read_dir(results)? {
+            let path = entry?.path().join("run.json");
+            let is_link = path.parent().is_some_and(Path::is_symlink);
+            if is_link || !path.exists() {
+                continue;
+            }
+            let run: Run = serde_json::from_slice(&fs::read(&path)?)
+                .with_context(|| format!("reading the record {}", path.display()))?;
+            for cell in &run.cells {
+                visits.boots += cell.attempts.len();
+                visits.without_build += usize::from(cell.outcome == Outcome::BuildFailed);
+                visits.without_boot += usize::from(cell.outcome == Outcome::BootFailed);
+            }
         }
+        Ok(visits)
     }
-    Ok(boots)
+
+    /// A search that was led past the commits that cannot be told proves nothing of them.
+    fn are_right(self) -> bool {
+        self.boots <= BOOTS_MAX && self.without_build == 1 && self.without_boot == 1
+    }
+
+    fn text(self) -> String {
+        let Self { boots, without_build, without_boot } = self;
+        format!("{boots} boots, {without_build} did not build, {without_boot} did not boot")
+    }
 }
 
 impl Repository {
@@ -199,6 +226,15 @@ fn version(text: &str, number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_search_that_missed_a_commit_or_took_too_many_boots_is_not_right() {
+        let right = Visits { boots: BOOTS_MAX, without_build: 1, without_boot: 1 };
+        assert!(right.are_right());
+        assert!(!Visits { boots: BOOTS_MAX + 1, ..right }.are_right());
+        assert!(!Visits { without_build: 0, ..right }.are_right());
+        assert!(!Visits { without_boot: 0, ..right }.are_right());
+    }
 
     #[test]
     fn each_commit_differs_from_the_last_and_three_are_special() {
