@@ -31,6 +31,11 @@ pub struct Patch {
 }
 
 impl Patch {
+    /// The whole of it, as its mail has it.
+    pub fn text(&self) -> Vec<u8> {
+        [self.head.as_slice(), self.diff.as_slice()].concat()
+    }
+
     /// Reads a patch.
     ///
     /// # Errors

@@ -99,6 +99,8 @@ pub enum Method {
     },
     /// Compiles what the last patch of a point touches, with `W=1`: no warning may be new.
     PatchWarnings {},
+    /// Reads the last patch of a point with the tree's `scripts/checkpatch.pl`: no error, and its warnings told.
+    PatchStyle {},
     /// Looks for a pattern in a file of the tree.
     Text {
         /// The file.
@@ -189,7 +191,7 @@ impl Method {
     /// Paths that it names.
     pub fn paths(&self) -> Vec<&str> {
         match self {
-            Method::Disassembly { .. } | Method::PatchWarnings {} => Vec::new(),
+            Method::Disassembly { .. } | Method::PatchWarnings {} | Method::PatchStyle {} => Vec::new(),
             Method::Kconfig { header, .. } => vec![header],
             Method::Header { header, like, .. } => vec![header, like],
             Method::CrossCompile { objects, .. } => objects.iter().map(String::as_str).collect(),
@@ -207,6 +209,7 @@ impl Method {
             Method::Kconfig { .. }
             | Method::CrossCompile { .. }
             | Method::HostProgram { .. }
+            | Method::PatchStyle {}
             | Method::Text { .. } => false,
         }
     }

@@ -229,6 +229,9 @@ impl CellRole {
     }
 }
 
+/// The name of a sub-result that passes and has something to tell all the same.
+pub const REMARKS: &str = "remarks";
+
 /// The word for a cell that passes by what another cell's guest showed.
 pub const INERT: &str = "inert";
 

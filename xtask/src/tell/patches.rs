@@ -4,7 +4,7 @@
 use console::{style, truncate_str};
 
 use crate::record::cell_id::CellId;
-use crate::record::model::{CellRecord, CheckRecord, CheckStatus, INERT, Run};
+use crate::record::model::{CellRecord, CheckRecord, CheckStatus, INERT, REMARKS, Run};
 use crate::tell::grid::{self, counts_of};
 use crate::tell::summary::cell_style;
 use crate::tell::table::{Align, lay_out};
@@ -90,7 +90,26 @@ fn rows(run: &Run, group: &Group<'_>) -> String {
     }
     let mut align = vec![Align::Left, Align::Left];
     align.resize(group.flavors.len() + 2, Align::Right);
-    lay_out(&rows, &align)
+    lay_out(&rows, &align) + &remarks(group)
+}
+
+/// What checks have to remark on each patch, though they pass; the same on several flavors is told once.
+fn remarks(group: &Group<'_>) -> String {
+    let mut told: Vec<String> = Vec::new();
+    for applied in &group.points {
+        let cells = group.cells.iter().filter(|(other, _, _)| other == applied);
+        for check in cells.flat_map(|(_, _, cell)| &cell.checks) {
+            for sub in check.subs.iter().filter(|sub| sub.name() == REMARKS) {
+                for line in sub.reason.lines() {
+                    let line = format!("  @{applied}  {}: {line}\n", check.name);
+                    if !told.contains(&line) {
+                        told.push(line);
+                    }
+                }
+            }
+        }
+    }
+    told.concat()
 }
 
 fn subject(run: &Run, series: &str, applied: usize) -> String {

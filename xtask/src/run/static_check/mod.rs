@@ -51,6 +51,8 @@ pub struct Subject<'a> {
     name: String,
     /// Names of functions, by role.
     functions: BTreeMap<String, String>,
+    /// The last patch that is applied, as its mail has it.
+    last_patch: Option<Vec<u8>>,
 }
 
 /// What came of a static check.
@@ -93,6 +95,7 @@ impl<'a> Subject<'a> {
             config: context.lab.kernel(&work.id)?,
             name: format!("{}/{}/{}", source_work.tree, source_work.point, work.id),
             functions: context.lab.functions(&source_work.tree, &source_work.point)?,
+            last_patch: context.lab.patches(&source_work.point)?.last().map(|patch| patch.text()),
         })
     }
 
@@ -177,6 +180,7 @@ fn look(subject: &Subject<'_>, method: &Method, deadline: Duration) -> Result<Fo
             compile::variants(subject, variants, mentions, folders, deadline)
         }
         Method::PatchWarnings {} => patch::warnings(subject, deadline),
+        Method::PatchStyle {} => patch::style(subject),
         Method::Text { file, pattern } => text(subject, file, pattern),
     }
 }
@@ -202,6 +206,7 @@ fn inner_key(subject: &Subject<'_>, applies: &[FilePattern], method: &Method) ->
         Method::Disassembly { .. }
         | Method::Text { .. }
         | Method::Compile { .. }
+        | Method::PatchStyle {}
         | Method::PatchWarnings {} => return Ok(None),
         Method::Kconfig { header, .. } => key.part("kconfig", kconfig::inputs(subject, Some(header))?),
         Method::HostProgram { source, .. } => {
@@ -283,6 +288,9 @@ fn base_key(
     }
     if method.needs_kernel() {
         key = key.part("arch", subject.config.arch.make_name()).parts("make", &subject.config.make);
+    }
+    if let Method::PatchStyle {} = method {
+        key = key.part("patch", subject.last_patch.as_deref().unwrap_or_default());
     }
     if let Method::HostProgram { program, .. } = method {
         key = key.part("program", fs::read(lab.root.join(program))?);

@@ -8,7 +8,10 @@ use fs_err as fs;
 
 use super::build::{Baseline, Objects, arch_folder, changed_since};
 use super::compile::{is_left_out, judge};
-use super::{Found, Subject};
+use super::{Found, Subject, sub};
+use crate::fault::Fault;
+use crate::record::model::{REMARKS, SubRecord};
+use crate::run::checkpatch::{self, Checked, Complaint, Weight};
 
 /// Compiles the C files that the last patch touches with more warnings than a kernel build has, and
 /// wants none that the tree without that patch does not give. Where a patch touches headers, the C
@@ -50,6 +53,33 @@ pub(super) fn warnings(subject: &Subject<'_>, deadline: Duration) -> Result<Foun
     Ok(Found::Subs(vec![judged]))
 }
 
+/// What the tree's own script says of the last patch: an error fails, a warning is a remark.
+pub(super) fn style(subject: &Subject<'_>) -> Result<Found> {
+    let Some(patch) = &subject.last_patch else {
+        return Ok(Found::Absent("no patch is applied".into()));
+    };
+    let imported = &subject.source.imported;
+    let scratch = subject.context.cache.temporary()?;
+    match checkpatch::run(&imported.git, &imported.tree, scratch.path(), patch)? {
+        Checked::NoScript => Ok(Found::Absent("the tree has no scripts/checkpatch.pl".into())),
+        Checked::Broke(words) => {
+            let what = format!("scripts/checkpatch.pl of the tree broke off: {words}");
+            Err(Fault::infra(what).help("cargo xtask doctor says whether perl is there").into())
+        }
+        Checked::Ran(complaints) => Ok(Found::Subs(styled(&complaints))),
+    }
+}
+
+fn styled(complaints: &[Complaint]) -> Vec<SubRecord> {
+    let of = |is_meant: &dyn Fn(Weight) -> bool| {
+        let meant = complaints.iter().filter(|one| is_meant(one.weight));
+        meant.map(|one| one.text.as_str()).collect::<Vec<_>>().join("\n")
+    };
+    let errors = of(&|weight| weight == Weight::Error);
+    let remarks = of(&|weight| weight != Weight::Error);
+    vec![sub(1, "errors", errors.is_empty(), errors), sub(2, REMARKS, true, remarks)]
+}
+
 /// User programs of the tree are no objects of a kernel build.
 fn is_compiled(path: &str) -> bool {
     path.ends_with(".c")
@@ -59,6 +89,16 @@ fn is_compiled(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::model::CheckStatus;
+
+    #[test]
+    fn an_error_of_style_fails_and_a_warning_is_a_remark() {
+        let one = |weight, text: &str| Complaint { weight, text: text.into() };
+        let subs = styled(&[one(Weight::Warning, "WARNING: a"), one(Weight::Error, "ERROR: b")]);
+        assert_eq!((subs[0].status, subs[0].reason.as_str()), (CheckStatus::Fail, "ERROR: b"));
+        assert_eq!((subs[1].status, subs[1].reason.as_str()), (CheckStatus::Pass, "WARNING: a"));
+        assert!(styled(&[]).iter().all(|sub| sub.status == CheckStatus::Pass && sub.reason.is_empty()));
+    }
 
     #[test]
     fn programs_and_headers_are_no_objects_of_a_kernel() {

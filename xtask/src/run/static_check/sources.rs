@@ -26,6 +26,7 @@ const SOURCES: &[&str] = &[
     include_str!("../../parse/ktap.rs"),
     include_str!("../../parse/lines.rs"),
     include_str!("../../parse/make.rs"),
+    include_str!("../checkpatch.rs"),
 ];
 
 /// A digest of all of them.
