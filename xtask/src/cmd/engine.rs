@@ -12,7 +12,7 @@ use crate::cmd::session::{Session, describe_host};
 use crate::lab::Lab;
 use crate::parse::splat::Splats;
 use crate::plan::work::{GuestWork, Plan};
-use crate::record::model::{CellRecord, Host, Run, RunState, SCHEMA};
+use crate::record::model::{CellRecord, CellRole, Host, Run, RunState, SCHEMA};
 use crate::record::store::{RunFolder, new_id, timestamp, write_atomically};
 use crate::run::cache::Cache;
 use crate::run::compiler::Toolchain;
@@ -157,8 +157,10 @@ impl<'a> OpenRun<'a> {
         }
         for guest in &plan.guests {
             let id = guest.cell.to_string();
-            if !self.run.cells.iter().any(|cell| cell.id == id) {
-                self.run.cells.push(blank(guest));
+            let cells =
+                if guest.role == CellRole::Probe { &mut self.run.probes } else { &mut self.run.cells };
+            if !cells.iter().any(|cell| cell.id == id) {
+                cells.push(blank(guest));
             }
         }
         Ok(())
@@ -224,14 +226,17 @@ fn listen(
     on_event: &mut dyn FnMut(&Event),
 ) -> Result<()> {
     let mut written = Ok(());
-    for event in events {
+    for mut event in events {
+        let mut cells = run.cells.iter_mut().chain(&mut run.probes);
+        if let Event::Cell(record) = &mut event
+            && let Some(cell) = cells.find(|cell| cell.id == record.id)
+        {
+            record.role = cell.role;
+            cell.clone_from(record);
+        }
         on_event(&event);
         match event {
-            Event::Cell(record) => {
-                if let Some(cell) = run.cells.iter_mut().find(|cell| cell.id == record.id) {
-                    *cell = CellRecord { role: cell.role, ..*record };
-                }
-            }
+            Event::Cell(_) => {}
             Event::Tree { name, record } => {
                 run.trees.insert(name, record);
             }
@@ -278,7 +283,8 @@ fn new_run(lab: &Lab, plans: &[&Plan], seed: u64, host: &Host) -> Result<Run> {
         seed,
         series: series_records(lab, plans)?,
         trees: BTreeMap::new(),
-        cells: guests.map(blank).collect(),
+        cells: guests.clone().filter(|guest| guest.role != CellRole::Probe).map(blank).collect(),
+        probes: guests.filter(|guest| guest.role == CellRole::Probe).map(blank).collect(),
         mutants: Vec::new(),
         bisect: None,
         timings_ms: BTreeMap::new(),

@@ -17,6 +17,7 @@ use crate::lab::check::CheckKind;
 use crate::lab::names::SeriesName;
 use crate::parse::splat::Splats;
 use crate::plan::cell::parse_point;
+use crate::plan::probe::probes;
 use crate::plan::select::{Baseline, Points, Selection};
 use crate::plan::work::{Plan, Scope, SourceWork};
 use crate::record::baseline::deciding_outcomes;
@@ -39,8 +40,9 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
         ..args.select.selection(named.trees, named.series)
     };
     let mut plan = Plan::make(&session.lab, &selection)?;
-    if let Some(from) = &args.tests_from {
-        hold_tests(&session.lab, &mut plan, from)?;
+    match &args.tests_from {
+        Some(from) => hold_tests(&session.lab, &mut plan, from)?,
+        None => plan.append(probes(&mut session.lab, &plan)?),
     }
     if args.dry_run {
         tell::print(&describe(&session.lab, &plan)?);

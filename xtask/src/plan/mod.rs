@@ -7,6 +7,7 @@ pub mod bisect;
 pub mod cell;
 pub mod job;
 pub mod key;
+pub mod probe;
 pub mod select;
 #[cfg(test)]
 mod test_lab;

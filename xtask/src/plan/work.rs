@@ -138,6 +138,25 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Adds a guest with the tests of another source.
+    ///
+    /// # Errors
+    /// Unknown kernels, and unreadable fragments.
+    pub fn probe(
+        &mut self,
+        lab: &Lab,
+        cell: Cell,
+        abi: Abi,
+        checks: Vec<PlannedCheck>,
+        tests: SourceWork,
+    ) -> anyhow::Result<()> {
+        let source = self.source(&cell);
+        let kernel = self.kernel(lab, source, &cell)?;
+        let (role, tests_from) = (CellRole::Probe, Some(tests));
+        self.guests.push(GuestWork { kernel, cell, abi, checks, predecessor: None, tests_from, role });
+        Ok(())
+    }
+
     /// The plan of one guest alone; nothing if there is no such guest.
     pub fn only(&self, guest: usize) -> Self {
         let parts = || {

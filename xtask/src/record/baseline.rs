@@ -18,11 +18,11 @@ pub fn comparisons(run: &Run) -> Vec<CellDiff> {
 /// nothing but what its baseline fails in as well counts as passed. Where there is no verdict on the
 /// baseline nothing is excused.
 pub fn deciding_outcomes(run: &Run) -> Vec<Outcome> {
-    run.cells.iter().map(|cell| deciding_outcome(run, cell)).collect()
+    run.cells.iter().chain(&run.probes).map(|cell| deciding_outcome(run, cell)).collect()
 }
 
 fn deciding_outcome(run: &Run, cell: &CellRecord) -> Outcome {
-    if cell.role == CellRole::Baseline {
+    if cell.role != CellRole::Subject {
         return match cell.outcome {
             Outcome::Infra | Outcome::Cancelled => cell.outcome,
             _ => Outcome::Pass,
@@ -36,7 +36,7 @@ fn deciding_outcome(run: &Run, cell: &CellRecord) -> Outcome {
 
 /// The baseline of a cell: the same tree and flavor without the series.
 pub fn baseline_of<'a>(run: &'a Run, cell: &CellRecord) -> Option<&'a CellRecord> {
-    if cell.role == CellRole::Baseline {
+    if cell.role != CellRole::Subject {
         return None;
     }
     let wanted = CellId { applied: Some(0), ..CellId::parse(&cell.id)? };

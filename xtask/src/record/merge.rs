@@ -70,6 +70,7 @@ pub fn merge(shards: &[Run], naming: Naming<'_>) -> Result<Run, Fault> {
         trees: BTreeMap::new(),
         cells: Vec::new(),
         mutants: Vec::new(),
+        probes: Vec::new(),
         bisect: None,
         timings_ms: BTreeMap::new(),
         shards: Vec::new(),
@@ -95,6 +96,7 @@ pub fn merge(shards: &[Run], naming: Naming<'_>) -> Result<Run, Fault> {
         }
         merged.shards.push(shard);
         add_origins(&mut merged, run)?;
+        merged.probes.extend(run.probes.iter().cloned());
         merged.mutants.extend(run.mutants.iter().cloned());
         for (name, ms) in &run.timings_ms {
             *merged.timings_ms.entry(name.clone()).or_default() += ms;

@@ -11,6 +11,8 @@ pub mod merge;
 pub mod model;
 pub mod mutant;
 pub mod outcome;
+pub mod pairs;
+pub mod role;
 pub mod run_diff;
 #[cfg(test)]
 pub mod sample;

@@ -10,6 +10,7 @@ use crate::record::bisect::BisectRecord;
 use crate::record::merge::ShardRecord;
 use crate::record::mutant::MutantRecord;
 pub use crate::record::outcome::{Outcome, worst_exit_code};
+pub use crate::record::role::CellRole;
 
 /// Schema of the record; a reader refuses a newer one.
 pub const SCHEMA: u32 = 1;
@@ -43,6 +44,9 @@ pub struct Run {
     /// One entry a planted fault, in a run of `mutants`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mutants: Vec<MutantRecord>,
+    /// The trees without a series, and with its tests: what those tests say there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<CellRecord>,
     /// What a search for a patch came to, in a run of `bisect`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bisect: Option<BisectRecord>,
@@ -210,23 +214,6 @@ pub struct CellRecord {
     /// The run that came to this verdict, by its id: it was found again by key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_in: Option<String>,
-}
-
-/// What a cell is for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CellRole {
-    /// It is tested.
-    #[default]
-    Subject,
-    /// Others are compared with it. Its verdict is found again where nothing that decides it has changed.
-    Baseline,
-}
-
-impl CellRole {
-    fn is_subject(&self) -> bool {
-        *self == CellRole::Subject
-    }
 }
 
 /// The name of a sub-result that passes and has something to tell all the same.

@@ -127,6 +127,7 @@ pub fn run(cells: Vec<CellRecord>) -> Run {
         trees: BTreeMap::from([("5.10".into(), tree)]),
         cells,
         mutants: Vec::new(),
+        probes: Vec::new(),
         bisect: None,
         timings_ms: BTreeMap::new(),
         shards: Vec::new(),

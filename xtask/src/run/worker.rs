@@ -56,7 +56,7 @@ fn verdict_of(
     }
     let found_by = match ready.work.role {
         CellRole::Baseline => found::verdict_key(context, host, ready)?,
-        CellRole::Subject => None,
+        CellRole::Subject | CellRole::Probe => None,
     };
     // What its guest showed is gone: a point that would show the same needs a boot.
     if let Some(key) = found_by.as_ref().filter(|_| !boot.is_kept)

@@ -8,6 +8,7 @@ use console::{Style, style};
 use crate::record::baseline::{baseline_of, comparisons};
 use crate::record::compare::{CellDiff, Change};
 use crate::record::model::{CellRole, INERT, Outcome, Run};
+use crate::record::pairs::{Pairs, Proof, pairs};
 use crate::tell::diff;
 use crate::tell::terminal::status_line;
 
@@ -26,7 +27,48 @@ pub fn section(run: &Run) -> String {
     for diff in comparisons(run).iter().filter(|diff| !inert(&diff.newer)) {
         text.push_str(&lines(diff));
     }
+    for pairs in pairs(run) {
+        text.push_str(&proofs(&pairs));
+    }
     if run.cells.iter().any(|cell| cell.role == CellRole::Baseline) { text } else { String::new() }
+}
+
+/// Most sub-tests that are told one by one.
+const TOLD_MAX: usize = 20;
+
+/// What the tests that a series brings show of it.
+fn proofs(pairs: &Pairs<'_>) -> String {
+    let yellow = Style::new().yellow();
+    let Some(tests) = &pairs.tests else {
+        let line = format!(
+            "{}: its new tests have no verdict without the series: {}: {} {}",
+            pairs.cell.id,
+            pairs.probe.id,
+            pairs.probe.word(),
+            pairs.probe.reason
+        );
+        return status_line(&yellow, "UNPROBED", None, &line);
+    };
+    if tests.is_empty() {
+        let line = format!("{}: the series touches tests, and brings no new sub-test", pairs.cell.id);
+        return status_line(&Style::new().dim(), "TESTS", None, &line);
+    }
+    let is_proof = |proof: Proof| proof == Proof::Proves;
+    let proving = tests.iter().filter(|(_, proof)| is_proof(*proof)).count();
+    let how = if proving == tests.len() { Style::new().green() } else { yellow };
+    let line =
+        format!("{}: {proving} of {} new sub-tests {}", pairs.cell.id, tests.len(), Proof::Proves.words());
+    let mut text = status_line(&how, "TESTS", None, &line);
+    // What proves nothing is what a reader has to look at.
+    let mut sorted: Vec<_> = tests.iter().collect();
+    sorted.sort_by_key(|(_, proof)| std::cmp::Reverse(*proof));
+    for (key, proof) in sorted.iter().take(TOLD_MAX) {
+        let _ = writeln!(text, "{:>14}{} {}", "", key.name(), proof.words());
+    }
+    if sorted.len() > TOLD_MAX {
+        let _ = writeln!(text, "{:>14}… {} more in the record", "", sorted.len() - TOLD_MAX);
+    }
+    text
 }
 
 fn lines(diff: &CellDiff) -> String {

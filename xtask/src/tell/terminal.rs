@@ -10,7 +10,7 @@ use std::time::Duration;
 use console::{Style, style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::record::model::{CellRecord, Outcome};
+use crate::record::model::{CellRecord, CellRole, Outcome};
 use crate::run::event::{Cached, Event, GuestProgress, Step};
 use crate::tell::grid::families_line;
 use crate::tell::summary::cell_style;
@@ -162,8 +162,13 @@ pub fn status_line(how: &Style, word: &str, took: Option<Duration>, text: &str) 
 /// The lines for a cell: its verdict, and for anything but a pass why.
 pub fn cell_lines(record: &CellRecord) -> String {
     let took = record.timings_ms.get("guest").map(|ms| Duration::from_millis(*ms));
-    let word = record.word().to_uppercase();
     let mut text = record.id.clone();
+    if record.role == CellRole::Probe {
+        // Here a failure is what a new test is for, and no bad news.
+        text.push_str(&format!("  {} without the series: {}", families_line(record), record.word()));
+        return status_line(&Style::new().cyan(), "PROBED", took, &text);
+    }
+    let word = record.word().to_uppercase();
     if let Some(other) = &record.same_as {
         text.push_str(&format!("  its kernel and programs are those of {other}"));
     } else if let Some(run) = &record.found_in {

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::lab::Lab;
-use crate::tree::{change, mail};
+use crate::tree::{change, mail, new_file};
 
 /// A patch that changes a comment, and one that changes code.
 fn two_patches(lab: &Lab) -> String {
@@ -65,6 +65,38 @@ fn what_fails_only_with_the_series_fails_the_run() {
     let words = ["--series", &mbox, "--baseline", "--jobs=1", "--flavor=x86_64", "--check=seccomp_bpf"];
     let ran = lab.test(&words);
     ran.assert(100, &["1 newly failing", "WORSE", "local/two@2/x86_64 against local/two@0/x86_64"]);
+}
+
+#[test]
+fn a_new_test_is_tried_without_the_series_too() {
+    let lab = Lab::new();
+    let test = new_file("tools/testing/selftests/seccomp/more.h", "/* more */");
+    let code = change("int five;", "int fifth;");
+    let mbox = lab.write("two.mbox", &[mail(1, "test", &test), mail(2, "code", &code)].concat());
+    let words = ["--series", &mbox, "--baseline", "--jobs=1", "--flavor=x86_64", "--check=seccomp_bpf"];
+    // The baseline with its own tests, the series, and the baseline's kernel with the tests of the series.
+    lab.steer("qemu", "vanished\ngood\nfailing");
+    lab.test(&words).assert(
+        0,
+        &[
+            "PROBED",
+            "local/two-tests-alone@0/x86_64",
+            "1 of 1 new sub-tests fails without the series and passes with it",
+            "seccomp_bpf.global.two",
+            "2 pass",
+        ],
+    );
+    assert_eq!(lab.record()["probes"][0]["outcome"], "fail");
+    assert_eq!(lab.record()["cells"].as_array().unwrap().len(), 2);
+    // A test that passes without the series proves nothing, and a probe that crashes is no verdict.
+    for (probe, told) in
+        [("good", "seccomp_bpf.global.two passes without the series too"), ("crash", "UNPROBED")]
+    {
+        lab.forget_boots();
+        lab.change_tree("kernel/sys.c", &format!("int {probe};\n"));
+        lab.steer("qemu", &format!("vanished\ngood\n{probe}"));
+        lab.test(&words).assert(0, &[told]);
+    }
 }
 
 #[test]
