@@ -60,6 +60,12 @@ impl Showings {
         self.changed.notify_all();
     }
 
+    /// Something to hold while a guest is under way: once it is gone, those who wait know at the least that
+    /// nothing was shown.
+    pub fn promise<'a>(&'a self, cell: &str) -> Promise<'a> {
+        Promise { showings: self, cell: cell.to_owned() }
+    }
+
     /// Waits for what a guest showed. Guests are taken up in the order of the work, so that one is under
     /// way or over; `is_stopped` says that none will come any more.
     pub fn wait_for(&self, cell: &str, is_stopped: &dyn Fn() -> bool) -> Option<Arc<Watched>> {
@@ -74,5 +80,33 @@ impl Showings {
             let waited = self.changed.wait_timeout(by_cell, std::time::Duration::from_millis(200));
             by_cell = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+}
+
+/// A guest that others wait for.
+pub struct Promise<'a> {
+    showings: &'a Showings,
+    cell: String,
+}
+
+impl Drop for Promise<'_> {
+    fn drop(&mut self) {
+        self.showings.lock().entry(std::mem::take(&mut self.cell)).or_insert(None);
+        self.showings.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_a_guest_that_never_showed_anything_is_told() {
+        let showings = Showings::default();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| showings.wait_for("a", &|| false).is_none());
+            drop(showings.promise("a"));
+            assert!(waiting.join().unwrap());
+        });
     }
 }

@@ -23,6 +23,8 @@ use crate::run::ready::Ready;
 pub fn boot_guests(context: &Context<'_>, host: &Host, splats: &Splats, queue: &Queue) -> Result<()> {
     while let Some(boot) = queue.next() {
         let cell = boot.ready.work.cell.to_string();
+        // Whatever becomes of it, nobody waits for ever for what its guest shows.
+        let _promise = boot.is_kept.then(|| queue.showings.promise(&cell));
         match verdict_of(context, host, splats, queue, &boot) {
             Ok(record) => tell_cell(context, queue, record),
             Err(error) if ends_the_run(&error) => {
@@ -47,10 +49,11 @@ fn verdict_of(
     let ready = &boot.ready;
     let cell = ready.work.cell.to_string();
     if let Some(other) = boot.shown_by.as_ref().map(ToString::to_string) {
-        if let Some(watched) = queue.showings.wait_for(&other, &|| queue.is_stopped()) {
+        let is_over = || queue.is_stopped() || crate::sys::interrupt::is_interrupted();
+        if let Some(watched) = queue.showings.wait_for(&other, &is_over) {
             return guest::shared_verdict(context, ready, &watched, &other);
         }
-        if queue.is_stopped() {
+        if is_over() {
             return Ok(CellRecord::never_begun(&cell));
         }
     }
