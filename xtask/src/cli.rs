@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use crate::cli_nights::{DiffArgs, DiffFormat, MergeArgs, TrendArgs};
+pub use crate::cli_nights::{DiffArgs, DiffFormat, MergeArgs, ReportArgs, ReportFormat, TrendArgs};
 pub use crate::cli_series::{
     BisectArgs, CheckPatchArgs, CheckPatchFormat, ImportArgs, SelfcheckArgs, SelfcheckSuite,
 };
@@ -310,36 +310,6 @@ pub struct MutantsArgs {
     /// How to run them. A survivor does not end the run, and neither does anything else.
     #[command(flatten)]
     pub run: RunArgs,
-}
-
-/// Flags of `report`.
-#[derive(Debug, Args)]
-pub struct ReportArgs {
-    /// A run: an id, a folder, or `latest`.
-    #[arg(default_value = crate::record::store::LATEST)]
-    pub run: String,
-    /// Which report.
-    #[arg(long, value_enum, default_value_t = ReportFormat::Summary)]
-    pub format: ReportFormat,
-}
-
-/// Reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// The table and the failures, as `test` ends with.
-    Summary,
-    /// Every sub-result.
-    Full,
-    /// JUnit XML.
-    Junit,
-    /// KTAP.
-    Ktap,
-    /// Markdown.
-    Markdown,
-    /// A paragraph for a reply to the mailing list.
-    Reply,
-    /// The record itself.
-    Json,
 }
 
 /// Flags of `doctor`.

@@ -89,3 +89,33 @@ impl MergeArgs {
                 .any(|given| !given.is_empty())
     }
 }
+
+/// Flags of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// A run: an id, a folder, or `latest`.
+    #[arg(default_value = crate::record::store::LATEST)]
+    pub run: String,
+    /// Which report.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Summary)]
+    pub format: ReportFormat,
+}
+
+/// Reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// The table and the failures, as `test` ends with.
+    Summary,
+    /// Every sub-result.
+    Full,
+    /// JUnit XML.
+    Junit,
+    /// KTAP.
+    Ktap,
+    /// Markdown.
+    Markdown,
+    /// A paragraph for a reply to the mailing list.
+    Reply,
+    /// The record itself.
+    Json,
+}

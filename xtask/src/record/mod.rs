@@ -10,6 +10,7 @@ pub mod exit_codes;
 pub mod merge;
 pub mod model;
 pub mod mutant;
+pub mod origin;
 pub mod outcome;
 pub mod pairs;
 pub mod role;
