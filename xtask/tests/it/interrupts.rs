@@ -38,6 +38,7 @@ fn an_interrupt_in_a_build_ends_it_and_the_next_run_works() {
         let record = lab.record();
         assert_eq!(record["state"], "cancelled", "{record:#}");
         assert_eq!(record["cells"][0]["outcome"], "cancelled", "{record:#}");
+        assert_eq!(record["cells"][0]["reason"], "interrupted", "its turn had come: {record:#}");
         assert!(record["ended"].is_string());
         lab.steer("make", "good");
         lab.test_cell(&[]).assert(0, &["files that it wrote are removed", "1 pass"]);
@@ -54,9 +55,26 @@ fn an_interrupt_in_a_guest_ends_it_and_the_next_run_works() {
     running.finish().assert(130, &["interrupted"]);
     let record = lab.record();
     assert_eq!(record["state"], "cancelled", "{record:#}");
-    assert_eq!(record["cells"][0]["outcome"], "cancelled", "{record:#}");
+    let cell = &record["cells"][0];
+    assert_eq!(
+        (&cell["outcome"], &cell["reason"]),
+        (&"cancelled".into(), &"interrupted".into()),
+        "{record:#}"
+    );
+    let check = &cell["checks"][0];
+    assert_eq!(
+        (&check["status"], &check["reason"]),
+        (&"not-run".into(), &"interrupted".into()),
+        "{record:#}"
+    );
+    let reply = lab.run(&["report", "--format", "reply"]);
+    reply.assert(0, &["was interrupted", CELL]);
+    assert!(!reply.said.contains("its turn"), "{}", reply.said);
     lab.steer("qemu", "good");
     lab.test_cell(&[]).assert(0, &["CACHED", "1 pass"]);
+    // Nothing is known of what changed: neither better nor worse.
+    let told = ["not compared: ", "cancelled to pass", "no cell can be compared"];
+    lab.run(&["diff", "latest~1", "latest"]).assert(4, &told);
 }
 
 #[test]
