@@ -76,6 +76,28 @@ fn an_init_that_gives_up_blames_the_job_before_its_hello_and_the_kernel_after_it
     good().before(End, CHECK_NONE, record(Fatal, CHECK_NONE, undead)).is(Outcome::Crashed, "init gave up");
 }
 
+#[test]
+fn a_check_that_an_interrupt_cut_off_has_no_result() {
+    let mut guest = good().silent_from(Done, 2).ending(Exit::Interrupted);
+    guest.checks[2] = guest::sent("gamma", 2, VerdictSource::Model(guest::wrong("fact")));
+    guest.is(Outcome::Cancelled, "interrupted");
+    let told = |guest: &guest::Guest| {
+        let checks = guest.judged().checks.into_iter();
+        checks.map(|check| (check.status.word(), check.reason, check.subs.len())).collect::<Vec<_>>()
+    };
+    let checks = told(&guest);
+    // Those that had ended by then keep what they came to.
+    assert_eq!((checks[0].0, checks[1].0), ("pass", "pass"));
+    assert_eq!(checks[2], ("not-run", "interrupted".to_owned(), 0));
+    let unbegun = told(&good().silent_from(Hello, CHECK_NONE).ending(Exit::Interrupted));
+    assert!(
+        unbegun[..3].iter().all(|check| *check == ("not-run", "interrupted".to_owned(), 0)),
+        "{unbegun:?}"
+    );
+    // One that crashed its guest is to blame.
+    assert_eq!(told(&guest.ending(Exit::Code(0)))[2].0, "fail");
+}
+
 // --- the conversation
 
 #[test]

@@ -15,6 +15,7 @@ use crate::program::Program;
 use crate::request::Chain;
 use crate::tables::{Arch, Kernel};
 
+mod denied;
 mod explain;
 
 pub use explain::{explain_line, explain_text};
@@ -52,6 +53,8 @@ pub struct Mismatch {
     pub id: u32,
     /// A paragraph.
     pub message: String,
+    /// A call that the dump shows as cached, and that the filters do not allow: the cache lets it through.
+    pub denied: Option<(Arch, u32)>,
 }
 
 impl Report {
@@ -78,7 +81,7 @@ impl Report {
 enum Outcome {
     Dumped,
     Refused,
-    Mismatch(String),
+    Mismatch(String, Option<(Arch, u32)>),
     NotRun(String),
     Unanswered,
 }
@@ -100,8 +103,10 @@ pub fn judge(kernel: &Kernel, chains: &[Chain], answer: &[u8]) -> Report {
         match judge_chain(kernel, &model, filters.len(), of_chain) {
             Outcome::Dumped => report.dumped += 1,
             Outcome::Refused => report.refused += 1,
-            Outcome::Mismatch(message) => report.mismatches.push(Mismatch { id: *id, message }),
-            Outcome::NotRun(message) => report.not_run.push(Mismatch { id: *id, message }),
+            Outcome::Mismatch(message, denied) => {
+                report.mismatches.push(Mismatch { id: *id, message, denied });
+            }
+            Outcome::NotRun(message) => report.not_run.push(Mismatch { id: *id, message, denied: None }),
             Outcome::Unanswered => report.unanswered.push(*id),
         }
     }
@@ -124,29 +129,30 @@ fn judge_chain(
     filters: usize,
     records: &[&Record<'_>],
 ) -> Outcome {
+    let wrong = |message| Outcome::Mismatch(message, None);
     let record = match records {
         [] => return Outcome::Unanswered,
         [record] => record,
-        _ => return Outcome::Mismatch(format!("the guest gave {} answers to it", records.len())),
+        _ => return wrong(format!("the guest gave {} answers to it", records.len())),
     };
     match (model, record.status) {
         (_, Status::ProgramError(_)) => Outcome::NotRun(record.status.to_string()),
         (Ok((_, programs)), Status::Refused { filter, .. }) => {
-            Outcome::Mismatch(format!("{}; {}", record.status, why_accepted(programs, filters, filter)))
+            wrong(format!("{}; {}", record.status, why_accepted(programs, filters, filter)))
         }
         (Err(refusal), Status::Refused { filter, errno }) => {
             if (usize::from(filter), errno) == (refusal.filter, refusal.errno()) {
                 return Outcome::Refused;
             }
-            Outcome::Mismatch(format!("{}, it must be {}", record.status, describe(refusal)))
+            wrong(format!("{}, it must be {}", record.status, describe(refusal)))
         }
         (Err(refusal), Status::Dumped | Status::Unreadable(_)) => {
-            Outcome::Mismatch(format!("the kernel accepted the chain, it must refuse {}", describe(refusal)))
+            wrong(format!("the kernel accepted the chain, it must refuse {}", describe(refusal)))
         }
-        (Ok(_), Status::Unreadable(_)) => Outcome::Mismatch(record.status.to_string()),
+        (Ok(_), Status::Unreadable(_)) => wrong(record.status.to_string()),
         (Ok((bitmaps, programs)), Status::Dumped) => match difference(kernel, programs, bitmaps, record) {
             None => Outcome::Dumped,
-            Some(message) => Outcome::Mismatch(message),
+            Some(message) => Outcome::Mismatch(message, denied::cached(programs, bitmaps, &record.dump)),
         },
     }
 }

@@ -13,14 +13,14 @@ use crate::cli::{Cli, FuzzArgs};
 use crate::cmd::engine;
 use crate::cmd::referee;
 use crate::cmd::session::{Session, host_packages};
-use crate::cmd::shrink::{Failing, shrink_and_save};
+use crate::cmd::shrink::{Failing, Smallest, shrink_and_save};
 use crate::cmd::test::read_splats;
 use crate::fault::Fault;
 use crate::lab::Lab;
 use crate::lab::check::{CheckKind, Oracle, RandomChains};
 use crate::plan::work::{Plan, Scope};
-use crate::record::model::{CellRecord, CheckStatus, Outcome, Run, worst_exit_code};
-use crate::run::oracle::{CHAIN_PREFIX, read_chains};
+use crate::record::model::{CellRecord, CheckStatus, Outcome, worst_exit_code};
+use crate::run::oracle::{CHAIN_PREFIX, UNSAFE, read_chains};
 use crate::tell;
 use crate::tell::fuzz::{Tally, told};
 use crate::tell::terminal::status_line;
@@ -34,8 +34,11 @@ const GUEST_CHAINS_MAX: u64 = 10_000;
 /// How many chains without an answer are counted for a second: slower ones are cut off.
 const CHAINS_A_SECOND_MIN: u64 = 20;
 
-/// How many chains of one cell are made smaller.
+/// How many small chains of one cell are saved.
 const SHRUNK_MAX: usize = 2;
+
+/// How many chains of one cell are made smaller for that: several may come to the same.
+const TRIED_MAX: usize = 3;
 
 /// Runs the verb.
 ///
@@ -69,10 +72,16 @@ pub fn run(cli: &Cli, args: &FuzzArgs) -> Result<u8> {
         let disagree = pairs.iter().any(|pair| !pair.agreement.is_whole());
         tally.agree(pairs.into_iter().map(|pair| (pair.first, pair.second, pair.agreement)));
         outcomes.extend(run.cells.iter().map(|cell| cell.outcome));
-        let failing = failing(&run, &round)?;
-        for one in &failing {
-            let text = shrink_and_save(&session, &plan, &options, &splats, folder.path(), one)?;
-            tell::print(&text);
+        for cell in &run.cells {
+            let mut saved: Vec<Smallest> = Vec::new();
+            for one in failing(cell, &round)? {
+                if saved.len() < SHRUNK_MAX {
+                    let shrunk =
+                        shrink_and_save(&session, &plan, &options, &splats, folder.path(), &one, &saved)?;
+                    tell::print(&shrunk.text);
+                    saved.extend(shrunk.saved);
+                }
+            }
         }
         crate::sys::interrupt::check()?;
         // A model that is wrong in the same way as both kernels would not see it: the kernels might.
@@ -186,24 +195,68 @@ fn guest_deadline(lab: &Lab, plan: &Plan, round: &Round) -> Duration {
     (lab.deadlines.guest + round.allowance()) * slower
 }
 
-/// The chains that are to be made smaller: the first ones of each cell on which kernel and model differ.
-fn failing(run: &Run, round: &Round) -> Result<Vec<Failing>> {
+/// The chains of a cell that are to be made smaller: the first ones on which kernel and model differ, and
+/// before those the ones whose cache lets a call through.
+fn failing(cell: &CellRecord, round: &Round) -> Result<Vec<Failing>> {
     let mut failing = Vec::new();
-    for cell in &run.cells {
-        for id in differing(cell).into_iter().take(SHRUNK_MAX) {
-            // Cells mostly differ on the same chains: each keeps its own files.
-            let name = round.name(id);
-            let file = format!("{}.{name}", crate::plan::cell::slug(&cell.id));
-            let filters = round.filters(id)?;
-            failing.push(Failing { cell: cell.id.clone(), filters, name, file });
-        }
+    for Differing { id, is_unsafe } in differing(cell).into_iter().take(TRIED_MAX) {
+        // Cells mostly differ on the same chains: each keeps its own files.
+        let name = round.name(id);
+        let file = format!("{}.{name}", crate::plan::cell::slug(&cell.id));
+        let filters = round.filters(id)?;
+        failing.push(Failing { cell: cell.id.clone(), filters, name, file, is_unsafe });
     }
     Ok(failing)
 }
 
-/// Ids of the chains on which kernel and model differ in a cell.
-pub fn differing(cell: &CellRecord) -> Vec<u32> {
+/// A chain on which kernel and model differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Differing {
+    /// Its id.
+    pub id: u32,
+    /// The kernel caches a call that the filters do not allow.
+    pub is_unsafe: bool,
+}
+
+/// The chains on which kernel and model differ in a cell; the unsafe ones come first.
+pub fn differing(cell: &CellRecord) -> Vec<Differing> {
     let subs = cell.checks.iter().flat_map(|check| &check.subs);
     let wrong = subs.filter(|sub| sub.status == CheckStatus::Fail);
-    wrong.filter_map(|sub| sub.path.first()?.strip_prefix(CHAIN_PREFIX)?.parse().ok()).collect()
+    let mut differing: Vec<Differing> = wrong
+        .filter_map(|sub| {
+            let id = sub.path.first()?.strip_prefix(CHAIN_PREFIX)?.parse().ok()?;
+            Some(Differing { id, is_unsafe: sub.reason.starts_with(UNSAFE) })
+        })
+        .collect();
+    differing.sort_by_key(|one| !one.is_unsafe);
+    differing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::model::{Outcome, SubRecord};
+    use crate::record::sample;
+
+    #[test]
+    fn chains_whose_cache_lets_a_call_through_come_first() {
+        let sub = |name: &str, status, reason: &str| SubRecord {
+            path: vec![name.into()],
+            ordinal: 1,
+            status,
+            reason: reason.into(),
+        };
+        let harmless = "line 3: wanted \"ia32 2 ALLOW\", got \"ia32 2 FILTER\"";
+        let subs = vec![
+            sub("bits", CheckStatus::Fail, "2 differ"),
+            sub("chain-1", CheckStatus::Fail, harmless),
+            sub("chain-2", CheckStatus::NotRun, "unsafe: it did not run"),
+            sub("chain-7", CheckStatus::Fail, "unsafe: ia32 20 is cached"),
+        ];
+        let check = sample::check("random", CheckStatus::Fail, "", subs);
+        let cell = sample::cell("t/none/i386", Outcome::Fail, "", vec![check]);
+        let found: Vec<(u32, bool)> =
+            differing(&cell).into_iter().map(|one| (one.id, one.is_unsafe)).collect();
+        assert_eq!(found, [(7, true), (1, false)]);
+    }
 }

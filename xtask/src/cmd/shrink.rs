@@ -12,7 +12,7 @@ use seccomp_oracle::judge::ANSWER;
 use seccomp_oracle::request::{self, Chain};
 use seccomp_oracle::shrink::shrink;
 
-use crate::cmd::fuzz::differing;
+use crate::cmd::fuzz::{Differing, differing};
 use crate::cmd::session::{Session, describe_host};
 use crate::lab::check::{CheckKind, Oracle};
 use crate::parse::splat::Splats;
@@ -45,9 +45,28 @@ pub struct Failing {
     pub name: String,
     /// What its files are called, up to the first dot of their endings.
     pub file: String,
+    /// The kernel caches a call that the filters do not allow; the small chain must show that too.
+    pub is_unsafe: bool,
 }
 
-/// Makes the chain smaller in guests of its cell, saves it in `folder`, and says all about it.
+/// What a chain comes to.
+pub struct Smallest {
+    /// The chain that it was made from.
+    pub name: String,
+    /// Its filters.
+    pub filters: Vec<Vec<Insn>>,
+}
+
+/// What came of making a chain smaller.
+pub struct Shrunk {
+    /// All about it.
+    pub text: String,
+    /// The small chain, unless it was known.
+    pub saved: Option<Smallest>,
+}
+
+/// Makes the chain smaller in guests of its cell, saves it in `folder`, and says all about it. One that comes to a
+/// small chain that is `known` is not saved again.
 ///
 /// # Errors
 /// Trouble of the lab's, and interrupts.
@@ -58,7 +77,8 @@ pub fn shrink_and_save(
     splats: &Splats,
     folder: &Path,
     failing: &Failing,
-) -> Result<String> {
+    known: &[Smallest],
+) -> Result<Shrunk> {
     let saved = folder.join(format!("{}.chain", failing.file));
     save(&saved, std::slice::from_ref(&failing.filters))?;
     let guest = plan.guests.iter().position(|guest| guest.cell.to_string() == failing.cell);
@@ -72,10 +92,17 @@ pub fn shrink_and_save(
     let Ok(ready) = prepare_one(&context, &plan)? else {
         anyhow::bail!("{}: its guest can no longer be made ready", failing.cell);
     };
-    let mut search = Search { context: &context, host: &host, splats, ready, boots: 0, error: None };
+    let is_unsafe = failing.is_unsafe;
+    let mut search =
+        Search { context: &context, host: &host, splats, ready, is_unsafe, boots: 0, error: None };
     let smallest = shrink(&failing.filters, |page| search.failing(page));
     if let Some(error) = search.error.take() {
         return Err(error);
+    }
+    if let Some(other) = known.iter().find(|other| other.filters == smallest) {
+        let (cell, name, other) = (&failing.cell, &failing.name, &other.name);
+        let text = format!("\n{cell}: {name} comes to the same small chain as {other}\n");
+        return Ok(Shrunk { text, saved: None });
     }
     let cut_short = search.boots >= BOOTS_MAX;
     let last = search.boot(std::slice::from_ref(&smallest))?;
@@ -91,7 +118,7 @@ pub fn shrink_and_save(
         quote(&small.display().to_string()),
         quote(&failing.cell)
     );
-    Ok(text)
+    Ok(Shrunk { text, saved: Some(Smallest { name: failing.name.clone(), filters: smallest }) })
 }
 
 /// Makes calls for real that the chain denies, and says what came of them: whether a wrong bit lets one through.
@@ -146,6 +173,7 @@ struct Search<'a> {
     host: &'a Host,
     splats: &'a Splats,
     ready: Ready,
+    is_unsafe: bool,
     boots: usize,
     error: Option<anyhow::Error>,
 }
@@ -158,7 +186,10 @@ impl Search<'_> {
         }
         match self.boot(candidates) {
             Ok(record) if matches!(record.outcome, Outcome::Pass | Outcome::Fail) => {
-                let ids = differing(&record);
+                // Smaller, and as bad: one that is only slow is no example of one that lets a call through.
+                let is_as_bad = |one: &Differing| one.is_unsafe || !self.is_unsafe;
+                let ids: Vec<u32> =
+                    differing(&record).iter().filter(|one| is_as_bad(one)).map(|one| one.id).collect();
                 let fails = |id: usize| u32::try_from(id).is_ok_and(|id| ids.contains(&id));
                 (0..candidates.len()).map(fails).collect()
             }

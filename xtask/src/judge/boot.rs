@@ -3,7 +3,7 @@
 
 use super::{Bad, Evidence, during, first_excerpt, first_title};
 use crate::parse::transcript::{is_plant_tag, is_planted};
-use crate::record::model::Outcome;
+use crate::record::model::{INTERRUPTED, Outcome};
 use crate::sys::process::Exit;
 
 /// Init never spoke.
@@ -17,7 +17,7 @@ pub(super) fn broken_boot(evidence: &Evidence<'_>) -> Option<Bad> {
         Exit::Deadline => {
             (Outcome::BootFailed, format!("no sign of init before the boot deadline{titled}"), excerpt)
         }
-        Exit::Interrupted => (Outcome::Cancelled, "interrupted".into(), Vec::new()),
+        Exit::Interrupted => (Outcome::Cancelled, INTERRUPTED.into(), Vec::new()),
         Exit::Code(code)
             if code != 0 || evidence.console_tail.is_empty() && !evidence.qemu_said.is_empty() =>
         {
@@ -36,7 +36,7 @@ pub(super) fn broken_conversation(evidence: &Evidence<'_>) -> Option<Bad> {
     let transcript = evidence.transcript;
     let excerpt = || first_excerpt(evidence);
     if evidence.exit == Exit::Interrupted {
-        return Some((Outcome::Cancelled, "interrupted".into(), Vec::new()));
+        return Some((Outcome::Cancelled, INTERRUPTED.into(), Vec::new()));
     }
     if let Some(fatal) = &transcript.fatal {
         // Before its hello init complains of the job; after it, of the kernel that it runs on.

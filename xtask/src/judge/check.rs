@@ -7,7 +7,8 @@ use super::{CheckState, Evidence, JudgedCheck, Known, VerdictSource};
 use crate::lab::expected::ExpectedStatus;
 use crate::parse::ktap::{KtapReport, Plan, Status};
 use crate::parse::transcript::{CheckTranscript, Ended};
-use crate::record::model::{CheckRecord, CheckStatus, SubRecord};
+use crate::record::model::{CheckRecord, CheckStatus, INTERRUPTED, SubRecord};
+use crate::sys::process::Exit;
 
 /// How the reason of a check begins that took too long.
 pub(super) const CUT: &str = "killed at its deadline";
@@ -53,7 +54,12 @@ pub(super) fn judge_check(evidence: &Evidence<'_>, judged: &JudgedCheck) -> Chec
     };
     let blank = |status, reason| blank(judged, status, reason);
     let index = *index;
-    let Some(check) = evidence.transcript.checks.get(index).filter(|check| check.starts > 0) else {
+    let check = evidence.transcript.checks.get(index).filter(|check| check.starts > 0);
+    // What it had said by then is no result, and least of all the kernel's fault.
+    if evidence.exit == Exit::Interrupted && check.is_none_or(|check| check.dones.is_empty()) {
+        return blank(CheckStatus::NotRun, INTERRUPTED.into());
+    }
+    let Some(check) = check else {
         return blank(CheckStatus::NotRun, "it never began".into());
     };
     let (plan, subs, own_fault) = match verdict {

@@ -83,6 +83,11 @@ pub fn sub(name: &str, status: CheckStatus) -> SubRecord {
     SubRecord { path: vec![name.into()], ordinal: 1, status, reason: String::new() }
 }
 
+/// A model that finds this wrong.
+pub fn wrong(name: &str) -> ModelVerdict {
+    ModelVerdict { subs: vec![sub(name, CheckStatus::Fail)], ..ModelVerdict::default() }
+}
+
 /// A guest that does everything right: a KTAP check, one by exit code, and one for a model.
 pub fn good() -> Guest {
     use FrameType::{Done, End, Error, Hello, Output, Plant, Start};

@@ -9,7 +9,7 @@ use crate::record::bisect::BisectRecord;
 use crate::record::merge::ShardRecord;
 use crate::record::mutant::MutantRecord;
 pub use crate::record::origin::{PatchRecord, SeriesRecord, TreeRecord};
-pub use crate::record::outcome::{Outcome, worst_exit_code};
+pub use crate::record::outcome::{INTERRUPTED, NEVER_BEGUN, Outcome, worst_exit_code};
 pub use crate::record::role::CellRole;
 
 /// Schema of the record; a reader refuses a newer one.
@@ -176,7 +176,7 @@ impl CellRecord {
 
     /// A cell that nobody has begun.
     pub fn never_begun(id: &str) -> Self {
-        Self::without_guest(id, Outcome::Cancelled, "it never came to its turn".into(), Vec::new())
+        Self::without_guest(id, Outcome::Cancelled, NEVER_BEGUN.into(), Vec::new())
     }
 
     /// The word for its outcome: a verdict that another's guest showed is not called a pass.

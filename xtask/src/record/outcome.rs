@@ -5,6 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault;
 
+/// The reason of a cell that nobody has begun.
+pub const NEVER_BEGUN: &str = "it never came to its turn";
+
+/// The reason of a cell, or of a check in it, that the user has cut off.
+pub const INTERRUPTED: &str = "interrupted";
+
 /// The verdict on a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -134,16 +134,23 @@ pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject:
     let image = context.lab.boot_image(&work.id);
     let toolchain = toolchain(context, config)?;
     let request = request_key(context, source, config, work, &toolchain);
+    let alike = alike_key(context, source, config, work, &toolchain)?;
     let timer = context.timer(Step::Build, subject);
-    if let Some(answer) = context.cache.answer::<Answer>(&request)
-        && let Some(kernel) = stored(context, &request, &answer.kernel, &toolchain, image)?
-    {
-        return Ok(found(context, timer, kernel));
+    // Neither needs the work tree, which another lab may have for as long as it builds.
+    for asked in [&request, &alike] {
+        if let Some(Answer { kernel: key }) = context.cache.answer(asked)
+            && let Some(kernel) = stored(context, &request, &key, &toolchain, image)?
+        {
+            if *asked != request {
+                context.cache.keep_answer(&request, &Answer { kernel: key })?;
+            }
+            return Ok(found(context, timer, kernel));
+        }
     }
     let sources = &source.imported.work;
     let folder = BuildFolder { path: sources.builds().join(work.id.to_string()), work: sources.sources() };
-    context.announce(&timer, "configuring");
     worktree::check_out(context, source)?;
+    context.announce(&timer, "configuring");
     config::begin(context, source, &folder, &work.id)?;
     recover(context, &folder, subject)?;
     // From here on make writes; where it is killed, the mark stays.
@@ -174,7 +181,7 @@ pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject:
     let key = packed(key, image).finish();
     if let Some(kernel) = stored(context, &request, &key, &toolchain, image)? {
         fs::remove_file(&mark)?;
-        context.cache.keep_answer(&request, &Answer { kernel: key })?;
+        keep_answers(context, [&request, &alike], &key)?;
         return Ok(found(context, timer, kernel));
     }
     let exit = make_image(context, &folder, config, image, subject, &log)?;
@@ -183,7 +190,7 @@ pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject:
         return failed(context, timer, exit, log);
     }
     store(context, &folder, image, &key, &log, &text)?;
-    context.cache.keep_answer(&request, &Answer { kernel: key.clone() })?;
+    keep_answers(context, [&request, &alike], &key)?;
     let kernel = stored(context, &request, &key, &toolchain, image)?;
     let mut kernel = kernel.context("a kernel was built and stored, and is not whole in the cache")?;
     kernel.symbols = Some(symbols);
@@ -218,6 +225,33 @@ fn request_key(
         .part("base file", fs::read(base_file).unwrap_or_default())
         .part("toolchain", toolchain);
     work.asked(key, config, context.lab.boot_image(&work.id)).finish()
+}
+
+/// What decides the kernel as [`request_key`] says, but for what no kernel depends on: other patches that come to the
+/// same code, or that change documentation or tests alone, are the same request.
+fn alike_key(
+    context: &Context<'_>,
+    source: &Source,
+    config: &KernelConfig,
+    work: &KernelWork,
+    toolchain: &str,
+) -> Result<Key> {
+    let base_file = context.lab.root.join("configs/kernel").join(&config.base);
+    // The only file of the documentation that a config depends on.
+    let options = source.imported.git.file(&source.tree, "Documentation/Kconfig")?;
+    let key = KeyBuilder::new("kernel request by its code")
+        .part("tree", &source.kernel_tree)
+        .part("documentation", options.unwrap_or_default())
+        .part("base file", fs::read(base_file).unwrap_or_default())
+        .part("toolchain", toolchain);
+    Ok(work.asked(key, config, context.lab.boot_image(&work.id)).finish())
+}
+
+fn keep_answers(context: &Context<'_>, requests: [&Key; 2], kernel: &Key) -> Result<()> {
+    for request in requests {
+        context.cache.keep_answer(request, &Answer { kernel: kernel.clone() })?;
+    }
+    Ok(())
 }
 
 /// The kernel of a key, if it is in the cache and whole.

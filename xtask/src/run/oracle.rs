@@ -40,6 +40,12 @@ pub const ALWAYS_ALLOWED: &str = "always_allowed.";
 /// Sub-results of single chains are called this and the chain's id.
 pub const CHAIN_PREFIX: &str = "chain-";
 
+/// How the reason of such a sub-result begins where the kernel caches a call that the filters do not allow.
+pub const UNSAFE: &str = "unsafe: ";
+
+/// The figure that counts those chains.
+pub const UNSAFE_CHAINS: &str = "unsafe";
+
 /// The kernel that is asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
@@ -191,7 +197,10 @@ fn chains_verdict(kernel: &Kernel, chains: &[Chain], answer: &[u8]) -> ModelVerd
         status: ok_status,
         message: Some(message),
     };
-    let wrong = report.mismatches.iter().map(|wrong| single(wrong.id, Status::Fail, wrong.message.clone()));
+    // What lets a call through comes before what only costs time: not all that is wrong is shown.
+    let (unsafe_ones, others): (Vec<_>, Vec<_>) =
+        report.mismatches.iter().partition(|wrong| wrong.denied.is_some());
+    let wrong = unsafe_ones.iter().chain(&others).map(|wrong| single(wrong.id, Status::Fail, why(wrong)));
     let not_run = report.not_run.iter().map(|one| single(one.id, Status::NotRun, one.message.clone()));
     let died = report.died_at().map(|id| {
         single(
@@ -209,10 +218,22 @@ fn chains_verdict(kernel: &Kernel, chains: &[Chain], answer: &[u8]) -> ModelVerd
         figure("refused", report.refused),
         figure("mixed", report.mixed),
         figure("different", report.mismatches.len()),
+        figure(UNSAFE_CHAINS, unsafe_ones.len()),
     ]);
     // What another kernel may do otherwise.
     figures.extend(kernel.always_allowed_native.iter().map(|nr| (format!("{ALWAYS_ALLOWED}{nr}"), 1)));
     ModelVerdict { subs: records(subs), figures }
+}
+
+/// What is wrong with a chain; that its cache lets a call through is said first.
+fn why(wrong: &batch::Mismatch) -> String {
+    match wrong.denied {
+        Some((arch, nr)) => format!(
+            "{UNSAFE}{arch} {nr} is cached as allowed, and the filters do not allow it\n{}",
+            wrong.message
+        ),
+        None => wrong.message.clone(),
+    }
 }
 
 fn verdict(name: &str, passes: bool, message: String) -> SubVerdict {

@@ -20,7 +20,7 @@ use crate::run::shown::{Likenesses, has_successor};
 use crate::run::source::{self, Applied, Source};
 use crate::run::static_check::{self, StaticResult, Subject};
 use crate::run::tree_facts::TreeFacts;
-use crate::run::worker::{boot_guests, ends_the_run, infra, tell_cell};
+use crate::run::worker::{Begins, boot_guests, ends_the_run, infra, tell_cell};
 
 /// Carries a plan out. Every cell that gets a verdict is told as an event.
 ///
@@ -135,6 +135,7 @@ fn build_kernel(
     at: usize,
     work: &KernelWork,
 ) -> Result<()> {
+    let begins = Begins::now();
     let built = try_build(context, plan, source, at, work, Statics::Made).and_then(|built| {
         let Ok(readies) = built else { return Ok(built.map(|_| Vec::new())) };
         let boots = readies.into_iter().map(|ready| match ready {
@@ -157,7 +158,10 @@ fn build_kernel(
             records.into_iter().for_each(|record| tell_cell(context, queue, record));
             Ok(())
         }
-        Err(error) if ends_the_run(&error) => Err(error),
+        Err(error) if ends_the_run(&error) => {
+            begins.tell_interrupted(context, guests_of(plan, at).map(|guest| guest.cell.to_string()));
+            Err(error)
+        }
         Err(error) => {
             for guest in guests_of(plan, at) {
                 tell_cell(context, queue, infra(&guest.cell.to_string(), &error));

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::fault::{Fault, FaultKind};
 use crate::parse::splat::Splats;
-use crate::record::model::{Attempt, CellRecord, CellRole, Host, Outcome};
+use crate::record::model::{Attempt, CellRecord, CellRole, Host, INTERRUPTED, Outcome};
 use crate::run::context::Context;
 use crate::run::event::Event;
 use crate::run::found;
@@ -25,9 +25,11 @@ pub fn boot_guests(context: &Context<'_>, host: &Host, splats: &Splats, queue: &
         let cell = boot.ready.work.cell.to_string();
         // Whatever becomes of it, nobody waits for ever for what its guest shows.
         let _promise = boot.is_kept.then(|| queue.showings.promise(&cell));
+        let begins = Begins::now();
         match verdict_of(context, host, splats, queue, &boot) {
             Ok(record) => tell_cell(context, queue, record),
             Err(error) if ends_the_run(&error) => {
+                begins.tell_interrupted(context, [cell]);
                 queue.stop();
                 return Err(error);
             }
@@ -70,8 +72,9 @@ fn verdict_of(
     let mut shown = None;
     let record = boot_with_retries(context, host, splats, ready, &mut shown);
     if boot.is_kept {
-        // Nothing is kept of a boot that the lab spoiled: who waits for it boots itself.
-        let is_whole = record.as_ref().is_ok_and(|record| record.outcome != Outcome::Infra);
+        // Nothing is kept of a boot that the lab or the user spoiled: who waits for it boots itself.
+        let is_spoiled = |record: &CellRecord| matches!(record.outcome, Outcome::Infra | Outcome::Cancelled);
+        let is_whole = record.as_ref().is_ok_and(|record| !is_spoiled(record));
         queue.showings.keep(&cell, shown.filter(|_| is_whole));
     }
     let record = record?;
@@ -111,6 +114,29 @@ fn boot_with_retries(
             return Ok(record);
         }
         context.note(format!("{cell}: {}; tried again", record.reason));
+    }
+}
+
+/// Some work on cells that begins: those that an interrupt cuts off after that had their turn.
+pub struct Begins {
+    is_late: bool,
+}
+
+impl Begins {
+    /// It begins now; after an interrupt nothing begins any more.
+    pub fn now() -> Self {
+        Self { is_late: crate::sys::interrupt::is_interrupted() }
+    }
+
+    /// Tells of cells that an interrupt has cut off, if it was one.
+    pub fn tell_interrupted(&self, context: &Context<'_>, cells: impl IntoIterator<Item = String>) {
+        if self.is_late || !crate::sys::interrupt::is_interrupted() {
+            return;
+        }
+        for cell in cells {
+            let record = CellRecord::without_guest(&cell, Outcome::Cancelled, INTERRUPTED.into(), Vec::new());
+            context.tell(Event::Cell(Box::new(record)));
+        }
     }
 }
 

@@ -147,7 +147,7 @@ fn reason(item: &Item) -> String {
     }
 }
 
-/// Cells of one run alone.
+/// Cells that cannot be compared: one run has no verdict on them, or has them alone.
 fn only(diff: &RunDiff) -> Vec<String> {
     let line = |cells: &[CellName], run: &RunName| {
         let mut names: Vec<String> =
@@ -157,14 +157,22 @@ fn only(diff: &RunDiff) -> Vec<String> {
         }
         (!cells.is_empty()).then(|| format!("only in {}: {}", run.id, names.join(", ")))
     };
-    [line(&diff.only_older, &diff.older), line(&diff.only_newer, &diff.newer)].into_iter().flatten().collect()
+    let uncompared = diff.uncompared.iter().map(|cell| {
+        format!("not compared: {}, {} to {}: one run has no verdict on it", cell.id, cell.older, cell.newer)
+    });
+    let alone = [line(&diff.only_older, &diff.older), line(&diff.only_newer, &diff.newer)];
+    uncompared.chain(alone.into_iter().flatten()).collect()
 }
 
 fn verdict(diff: &RunDiff) -> String {
     let worse = diff.cells.iter().filter(|cell| cell.is_regression()).count();
+    let not_compared = match diff.uncompared.len() {
+        0 => String::new(),
+        cells => format!("; {cells} not compared"),
+    };
     match worse {
-        0 => format!("nothing is worse in {} cells", diff.cells.len()),
-        _ => format!("worse in {worse} of {} cells", diff.cells.len()),
+        0 => format!("nothing is worse in {} cells{not_compared}", diff.cells.len()),
+        _ => format!("worse in {worse} of {} cells{not_compared}", diff.cells.len()),
     }
 }
 

@@ -82,6 +82,18 @@ fn the_markdown_of_a_diff_is_this() {
 }
 
 #[test]
+fn a_cell_that_was_interrupted_is_named_and_not_worse() {
+    let (older, _) = runs();
+    let mut newer = older.clone();
+    newer.cells[0] = CellRecord::never_begun(&older.cells[0].id);
+    let diff = RunDiff::new(&older, &newer);
+    for text in [text(&diff), markdown(&diff)] {
+        assert!(text.contains("not compared: 5.10/none/x86_64, pass to cancelled: one run has no"), "{text}");
+        assert!(text.contains("nothing is worse in 2 cells; 1 not compared"), "{text}");
+    }
+}
+
+#[test]
 fn many_results_of_one_check_are_counted() {
     let many = |status, number: u32| {
         let subs = (1..=number).map(|at| sample::sub(&format!("t{at}"), at, status, "")).collect();

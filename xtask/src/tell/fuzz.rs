@@ -8,6 +8,7 @@ use console::{Style, style};
 use seccomp_oracle::agree::Agreement;
 
 use crate::record::model::Run;
+use crate::run::oracle::UNSAFE_CHAINS;
 use crate::tell::table::{Align, lay_out};
 use crate::tell::terminal::status_line;
 
@@ -67,7 +68,17 @@ impl Counts {
 
 /// The table and one line for all cells. A seed is told where chains were made by chance.
 pub fn told(tally: &Tally, seed: Option<u64>, took: Duration) -> String {
-    let head = ["cell", "chains", "as the model", "refused", "different", "unanswered", "mixed", "chains/s"];
+    let head = [
+        "cell",
+        "chains",
+        "as the model",
+        "refused",
+        "different",
+        "unsafe",
+        "unanswered",
+        "mixed",
+        "chains/s",
+    ];
     let mut rows: Vec<Vec<String>> = vec![head.map(|word| style(word).dim().to_string()).into()];
     for (cell, counts) in &tally.cells {
         let (asked, different) = (counts.get("chains"), counts.get("different"));
@@ -82,6 +93,7 @@ pub fn told(tally: &Tally, seed: Option<u64>, took: Duration) -> String {
             counts.right().to_string(),
             counts.get("refused").to_string(),
             red(different),
+            red(counts.get(UNSAFE_CHAINS)),
             red(unanswered),
             share(counts.get("mixed"), asked),
             rate(counts.right() + different, counts.ms),
@@ -96,13 +108,24 @@ pub fn told(tally: &Tally, seed: Option<u64>, took: Duration) -> String {
     let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let seed = seed.map_or_else(String::new, |seed| format!("seed {seed}: "));
     let line = format!(
-        "{seed}{asked} chains, {different} differences, {} mixed, {} chains/s over all guests",
+        "{seed}{asked} chains, {different} differences{}, {} mixed, {} chains/s over all guests",
+        how_bad(different, tally.sum(UNSAFE_CHAINS)),
         share(tally.sum("mixed"), asked),
         rate(asked, millis)
     );
     let agreements: String = tally.agreements.iter().map(agreement).collect();
     let table = lay_out(&rows, &align);
     format!("\n{table}\n{agreements}{}", status_line(&how, "FUZZ", Some(took), &line))
+}
+
+/// How many of the chains that differ let a call through.
+fn how_bad(different: u64, unsafe_ones: u64) -> String {
+    match (different, unsafe_ones) {
+        (0, _) => String::new(),
+        (_, 0) => " (none of them was seen to cache a call that the filters do not allow)".to_owned(),
+        (_, 1) => " (1 of them caches a call that the filters do not allow)".to_owned(),
+        (_, more) => format!(" ({more} of them cache a call that the filters do not allow)"),
+    }
 }
 
 /// One line for two kernels, and the first chains on which they differ.

@@ -17,6 +17,7 @@ pub mod markdown;
 pub mod mutants;
 pub mod patches;
 pub mod reply;
+pub mod rerun;
 pub mod summary;
 pub mod table;
 pub mod terminal;

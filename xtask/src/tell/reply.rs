@@ -2,7 +2,9 @@
 //! A paragraph for a reply to the mailing list: what ran, on what, and what did not run.
 
 use crate::record::baseline::deciding_outcomes;
-use crate::record::model::{CellRecord, CheckStatus, INERT, Outcome, Run, RunState};
+use crate::record::model::{
+    CellRecord, CheckRecord, CheckStatus, INERT, NEVER_BEGUN, Outcome, Run, RunState,
+};
 use crate::tell::grid::check_names;
 
 /// The widest line, as mails have it.
@@ -133,7 +135,14 @@ fn checks(run: &Run) -> Option<String> {
     let told: Vec<String> = check_names(&run.cells)
         .into_iter()
         .filter_map(|name| {
-            let checks = run.cells.iter().flat_map(|cell| &cell.checks).filter(|check| check.name == name);
+            // What was cut off did not pass, and did not fail.
+            let ended = |cell: &CellRecord, check: &CheckRecord| {
+                cell.outcome != Outcome::Cancelled || check.status != CheckStatus::NotRun
+            };
+            let checks = run
+                .cells
+                .iter()
+                .flat_map(|cell| cell.checks.iter().filter(|check| check.name == name && ended(cell, check)));
             let checks: Vec<_> = checks.filter(|check| check.status != CheckStatus::Absent).collect();
             let passed: usize = checks.iter().map(|check| check.count(CheckStatus::Pass)).sum();
             let all: usize = checks.iter().map(|check| check.subs.len()).sum();
@@ -171,6 +180,20 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or("").trim_end_matches('.')
 }
 
+const NO_TURN: &str = "never came to its turn";
+const CUT_OFF: &str = "was interrupted";
+const LET_DOWN: &str = "was lost to trouble of the test machine";
+
+/// Why there is no verdict on a cell.
+fn lost_since(cell: &CellRecord) -> Option<&'static str> {
+    match cell.outcome {
+        Outcome::Cancelled if cell.reason == NEVER_BEGUN => Some(NO_TURN),
+        Outcome::Cancelled => Some(CUT_OFF),
+        Outcome::Infra => Some(LET_DOWN),
+        _ => None,
+    }
+}
+
 /// What nobody should take for tested.
 fn not_run(run: &Run, variants: &[String]) -> Option<String> {
     let with = |status: CheckStatus| -> Vec<String> {
@@ -205,11 +228,8 @@ fn not_run(run: &Run, variants: &[String]) -> Option<String> {
             told.push(format!("Results that {word}: {}.", subs(status)));
         }
     }
-    for (outcome, why) in [
-        (Outcome::Cancelled, "never came to its turn"),
-        (Outcome::Infra, "was lost to trouble of the test machine"),
-    ] {
-        let lost = run.cells.iter().filter(|cell| cell.outcome == outcome);
+    for why in [NO_TURN, CUT_OFF, LET_DOWN] {
+        let lost = run.cells.iter().filter(|cell| lost_since(cell) == Some(why));
         let lost: Vec<String> = lost.map(|cell| cell.id.clone()).collect();
         if !lost.is_empty() {
             told.push(format!("Configurations of which each {why}: {}.", list(&lost)));

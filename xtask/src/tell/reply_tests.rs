@@ -37,11 +37,15 @@ fn the_reply_for_a_good_run_is_this() {
 fn the_reply_for_a_bad_run_is_this() {
     let mut cancelled = sample::let_down();
     (cancelled.id, cancelled.outcome) = ("5.10/none/i386".into(), Outcome::Cancelled);
-    let mut run = sample::run(vec![sample::passed(), sample::failed(), sample::let_down(), cancelled]);
+    cancelled.reason = "interrupted".into();
+    let cut_off = sample::check("seccomp_bpf", CheckStatus::NotRun, "interrupted", Vec::new());
+    cancelled.checks.push(cut_off);
+    let never = CellRecord::never_begun("5.10/none/compat");
+    let mut run = sample::run(vec![sample::passed(), sample::failed(), sample::let_down(), cancelled, never]);
     run.series.get_mut("seccomp-cache").unwrap().applied = vec![1, 0];
     run.state = RunState::Cancelled;
     expect![[r#"
-        NOT PASSED: 1 of 4 test configurations passed. The run was interrupted,
+        NOT PASSED: 1 of 5 test configurations passed. The run was interrupted,
         so this is no verdict.
 
         Series seccomp-cache v3, with the first 0 and 1 of 2 patches applied.
@@ -55,11 +59,13 @@ fn the_reply_for_a_bad_run_is_this() {
         first is TRAP.dfl.
 
         Not run: Absent, since the kernel lacks what they require:
-        seccomp_cache.dump (1 of 4). Results that were skipped: 1. Results that
-        were planned and did not run: 1. Configurations of which each never came
-        to its turn: 5.10/none/i386. Configurations of which each was lost to
-        trouble of the test machine: 5.10/seccomp-cache@5/i386. Kernel variants
-        that were not asked for: debug and x32.
+        seccomp_cache.dump (1 of 5). Without a result: seccomp_bpf (1 of 5).
+        Results that were skipped: 1. Results that were planned and did not run:
+        1. Configurations of which each never came to its turn:
+        5.10/none/compat. Configurations of which each was interrupted:
+        5.10/none/i386. Configurations of which each was lost to trouble of the
+        test machine: 5.10/seccomp-cache@5/i386. Kernel variants that were not
+        asked for: debug and x32.
     "#]]
     .assert_eq(&reply(&run, &variants()));
 }

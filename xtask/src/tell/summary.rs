@@ -9,8 +9,9 @@ use console::{Style, style};
 
 use crate::record::baseline::deciding_outcomes;
 use crate::record::model::{CellRecord, INERT, Outcome, Run, RunState};
-use crate::sys::process::quote;
 use crate::tell::grid::{self, check_counts};
+pub use crate::tell::rerun::from_anywhere;
+use crate::tell::rerun::rerun;
 use crate::tell::terminal::status_line;
 use crate::tell::{baseline, patches};
 
@@ -57,69 +58,6 @@ pub fn summary(run: &Run, folder: &Path) -> String {
         let _ = writeln!(text, "       rerun:             {}", rerun(run, &again));
     }
     text
-}
-
-/// The command that runs these cells again, with the flags of this run.
-fn rerun(run: &Run, cells: &[&str]) -> String {
-    let mut words = vec!["cargo xtask test".to_owned()];
-    let mut given = run.command.iter().skip(2);
-    while let Some(word) = given.next() {
-        let takes_value = [
-            "--tree",
-            "--series",
-            "--series-version",
-            "--after",
-            "--check",
-            "--accel",
-            "--deadline",
-            "--kernel",
-            "--cache-dir",
-            "--results-dir",
-        ];
-        if takes_value.contains(&word.as_str()) {
-            // Trees, series and flavors are in the ids; what was given ad hoc is not known without.
-            let value = given.next().map(String::as_str).unwrap_or_default();
-            let is_ad_hoc = !matches!(word.as_str(), "--tree" | "--series")
-                || value.contains('=')
-                || value.starts_with(crate::run::commits::PREFIX)
-                || value.rsplit_once('@').is_some_and(|(_, part)| part.contains('-'))
-                || crate::run::mailbox::is_path(value);
-            if is_ad_hoc {
-                words.push(format!("{word} {}", quote(&from_anywhere(value))));
-            }
-        } else if word == "--at-base" {
-            words.push(word.clone());
-        } else if let Some((name, value)) = word.split_once('=')
-            && takes_value.contains(&name)
-        {
-            words.push(format!("{name}={}", quote(&from_anywhere(value))));
-        }
-    }
-    words.extend(cells.iter().map(|cell| quote(cell)));
-    words.join(" ")
-}
-
-/// A path that was given relative to a folder that the reader may not be in.
-pub fn from_anywhere(value: &str) -> String {
-    if let Some(range) = value.strip_prefix(crate::run::commits::PREFIX) {
-        // Without a folder it is looked for in the tree that is given along, or where the reader is.
-        return match range.rsplit_once(':') {
-            Some((folder, range)) => format!("git:{}:{range}", from_anywhere(&format!("./{folder}"))),
-            None => value.to_owned(),
-        };
-    }
-    if let Some((name, path)) = value.split_once("path=").filter(|(name, _)| name.is_empty()) {
-        return format!("{name}path={}", from_anywhere(&format!("./{path}")));
-    }
-    if let Some((name, path)) = value.split_once("=path:") {
-        return format!("{name}=path:{}", from_anywhere(&format!("./{path}")));
-    }
-    if !crate::run::mailbox::is_path(value) {
-        return value.to_owned();
-    }
-    let value = value.strip_prefix(".//").map_or(value.to_owned(), |rest| format!("/{rest}"));
-    let value = value.as_str();
-    std::path::absolute(value).map_or_else(|_| value.to_owned(), |path| path.display().to_string())
 }
 
 /// What ran the guests, each way once.

@@ -15,6 +15,8 @@ use crate::tell::{junit, ktap, markdown, summary};
 
 #[path = "tell_tests/grid_tests.rs"]
 mod grid_tests;
+#[path = "tell_tests/rerun_tests.rs"]
+mod rerun_tests;
 
 /// Escapes are made visible, so that a snapshot shows what a terminal would get.
 #[track_caller]
@@ -166,21 +168,6 @@ fn a_run_that_did_not_end_says_so() {
         assert!(text.contains(&format!("1 cell: 1 cancelled {words}")), "{text}");
         assert!(!text.contains("rerun"), "{text}");
     }
-}
-
-#[test]
-fn the_rerun_keeps_the_flags_that_are_not_in_the_ids() {
-    plain();
-    let mut run = run(vec![failed()]);
-    let words = "xtask test --tree 6.1 --tree mine=path:/a b/c --series /x.mbox --series none --jobs 4 \
-                 --check seccomp_bpf --accel=tcg --flavor i386 */i386 --fail-fast";
-    run.command = words.split(' ').map(str::to_owned).collect();
-    run.command.splice(5..7, ["mine=path:/a b".to_owned()]);
-    let text = summary::summary(&run, Path::new("/r/x"));
-    let rerun = text.lines().find(|line| line.contains("rerun")).unwrap();
-    let wanted = "cargo xtask test --tree 'mine=path:/a b' --series /x.mbox --check seccomp_bpf --accel=tcg \
-                  5.10/seccomp-cache@5/compat";
-    assert_eq!(rerun.trim_start().strip_prefix("rerun:").map(str::trim), Some(wanted));
 }
 
 #[test]

@@ -43,9 +43,13 @@ fn a_wrong_bit_is_made_small_saved_and_replayed() {
         100,
         &["kernel and model differ on chain-5-", "made smaller from", "ia32 20 ALLOW", "replay:"],
     );
+    ran.assert(100, &["comes to the same small chain as chain-5-"]);
     let latest = fs::canonicalize(lab.root().join("results/latest")).unwrap();
     let mut saved = fs::read_dir(&latest).unwrap().map(|entry| entry.unwrap().path());
     let small = saved.find(|path| path.to_string_lossy().ends_with(".small.chain")).unwrap();
+    let again = saved.find(|path| path.to_string_lossy().ends_with(".small.chain"));
+    let texts = again.map(|again| (fs::read(&small).unwrap(), fs::read(again).unwrap()));
+    assert!(texts.is_none_or(|(one, other)| one != other), "a small chain is there twice");
     // One instruction says FILTER for number 20.
     assert_eq!(fs::metadata(&small).unwrap().len(), 12 + 8 + 4 + 8);
     let small = small.to_str().unwrap();
@@ -53,6 +57,26 @@ fn a_wrong_bit_is_made_small_saved_and_replayed() {
     lab.steer("qemu", "good");
     fuzz(&lab, &["--flavor", "i386", "--replay", small]).assert(0, &["1 chains, 0 differences"]);
     lab.run(&["explain", "--chain", small, "ia32", "20"]).assert(0, &["ia32 20: FILTER", "filter 0"]);
+}
+
+#[test]
+fn chains_that_let_a_call_through_are_made_small_first() {
+    let lab = lab();
+    lab.steer("qemu", "forgets-or-lets-through");
+    let ran = fuzz(&lab, &["--flavor", "i386", "--chains", "60", "--seed", "5"]);
+    let told = ["of them cache a call that the filters do not allow", "unsafe: ia32 20 is cached as allowed"];
+    ran.assert(100, &told);
+    let latest = fs::canonicalize(lab.root().join("results/latest")).unwrap();
+    let files = fs::read_dir(&latest).unwrap().map(|entry| entry.unwrap().path());
+    let small: Vec<_> = files.filter(|path| path.to_string_lossy().ends_with(".small.chain")).collect();
+    assert_eq!(small.len(), 2, "{small:?}");
+    for path in &small {
+        let path = path.to_str().unwrap();
+        lab.run(&["explain", "--chain", path, "ia32", "20"]).assert(0, &["ia32 20: FILTER"]);
+    }
+    let record = lab.record();
+    let figures = &record["cells"][0]["checks"][0]["figures"];
+    assert!(figures["unsafe"].as_u64() < figures["different"].as_u64(), "{figures:#}");
 }
 
 #[test]

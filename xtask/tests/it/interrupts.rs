@@ -4,6 +4,7 @@
 use rustix::process::Signal;
 
 use crate::lab::{CELL, Lab};
+use crate::tree::{change, mail, new_file};
 
 const WORDS: [&str; 6] = ["--series", "none", "--flavor", "x86_64", "--check", "seccomp_bpf"];
 
@@ -38,6 +39,7 @@ fn an_interrupt_in_a_build_ends_it_and_the_next_run_works() {
         let record = lab.record();
         assert_eq!(record["state"], "cancelled", "{record:#}");
         assert_eq!(record["cells"][0]["outcome"], "cancelled", "{record:#}");
+        assert_eq!(record["cells"][0]["reason"], "interrupted", "its turn had come: {record:#}");
         assert!(record["ended"].is_string());
         lab.steer("make", "good");
         lab.test_cell(&[]).assert(0, &["files that it wrote are removed", "1 pass"]);
@@ -54,9 +56,26 @@ fn an_interrupt_in_a_guest_ends_it_and_the_next_run_works() {
     running.finish().assert(130, &["interrupted"]);
     let record = lab.record();
     assert_eq!(record["state"], "cancelled", "{record:#}");
-    assert_eq!(record["cells"][0]["outcome"], "cancelled", "{record:#}");
+    let cell = &record["cells"][0];
+    assert_eq!(
+        (&cell["outcome"], &cell["reason"]),
+        (&"cancelled".into(), &"interrupted".into()),
+        "{record:#}"
+    );
+    let check = &cell["checks"][0];
+    assert_eq!(
+        (&check["status"], &check["reason"]),
+        (&"not-run".into(), &"interrupted".into()),
+        "{record:#}"
+    );
+    let reply = lab.run(&["report", "--format", "reply"]);
+    reply.assert(0, &["was interrupted", CELL]);
+    assert!(!reply.said.contains("its turn"), "{}", reply.said);
     lab.steer("qemu", "good");
     lab.test_cell(&[]).assert(0, &["CACHED", "1 pass"]);
+    // Nothing is known of what changed: neither better nor worse.
+    let told = ["not compared: ", "cancelled to pass", "no cell can be compared"];
+    lab.run(&["diff", "latest~1", "latest"]).assert(4, &told);
 }
 
 #[test]
@@ -90,12 +109,38 @@ fn two_labs_on_one_cache_both_succeed_and_the_second_says_what_it_waits_for() {
     lab.await_mark(&mut first, "make.waiting");
     let mut second = lab.start_test(&WORDS).not_alone();
     second.await_that("a word about the wait", |second| second.said().contains("WAITING"));
+    assert!(!second.said().contains("BUILDING"), "it waits, and builds nothing: {}", second.said());
     lab.write("tools/make.go", "");
     first.finish().assert(0, &["BUILT", "1 pass", CELL]);
     second.finish().assert(0, &["WAITING", "tree", ", which process ", "CACHED", "1 pass"]);
     assert_eq!(lab.calls("make vmlinux").len(), 1);
     // Both are gone, and with them all that they have started.
     lab.run(&["list"]).assert(0, &[]);
+}
+
+#[test]
+fn a_kernel_that_is_there_is_found_while_another_lab_has_the_work_tree() {
+    let lab = Lab::new();
+    lab.test(&WORDS).assert(0, &["BUILT", "1 pass"]);
+    let with = |series: &str| {
+        ["--series", series, "--flavor", "x86_64", "--check", "seccomp_bpf"].map(str::to_owned)
+    };
+    let code = lab.write("code.mbox", &mail(1, "five", &change("int five;", "int V;")));
+    let docs = lab.write("docs.mbox", &mail(1, "docs", &new_file("Documentation/x.rst", "Words.")));
+    lab.steer("make", "wait");
+    let mut first = lab.start_test(&with(&code).each_ref().map(String::as_str)).not_alone();
+    lab.await_mark(&mut first, "make.waiting");
+    // Never tested with these patches, and yet the kernel is the same.
+    let mut second = lab.start_test(&with(&docs).each_ref().map(String::as_str)).not_alone();
+    second.await_that("a verdict or a wait", |second| {
+        second.said().contains("SUMMARY") || second.said().contains("WAITING")
+    });
+    let told = second.said();
+    lab.write("tools/make.go", "");
+    first.finish().assert(0, &["BUILT", "1 pass"]);
+    let ran = second.finish();
+    ran.assert(0, &["CACHED", "1 pass"]);
+    assert!(!ran.said.contains("WAITING"), "{told}");
 }
 
 #[test]

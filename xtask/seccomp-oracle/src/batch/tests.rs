@@ -103,6 +103,29 @@ fn wrong_bits_are_explained() {
 }
 
 #[test]
+fn only_what_the_filters_do_not_allow_is_denied() {
+    let report = |filter: Vec<Insn>, from: &str, to: &str| {
+        let asked = [Chain { id: 1, filters: vec![filter] }];
+        let mut answers = right(&asked);
+        assert!(answers[0].2.contains(from), "{from}");
+        answers[0].2 = answers[0].2.replacen(from, to, 1);
+        judge(&golden_kernel(), &asked, &bytes(&answers))
+    };
+    let denied = |report: Report| report.mismatches[0].denied;
+    let only_0 = || vec![Insn::load_nr(), Insn::jeq(0, 0, 1), PASS, Insn::ret(ERRNO | 1)];
+    let let_through = report(only_0(), "ia32 7 FILTER", "ia32 7 ALLOW");
+    assert_eq!(denied(let_through), Some((Arch::Ia32, 7)));
+    // Forgotten: it costs time, and nothing else.
+    assert_eq!(denied(report(only_0(), "ia32 0 ALLOW", "ia32 0 FILTER")), None);
+    // An argument is looked at, and whatever it is, the answer is ALLOW.
+    let looks = vec![Insn::load_arg(0), Insn::jeq(3, 0, 0), PASS];
+    assert_eq!(denied(report(looks, "x86_64 9 FILTER", "x86_64 9 ALLOW")), None);
+    let by_argument = vec![Insn::load_arg(0), Insn::jeq(3, 0, 1), Insn::ret(ERRNO | 1), PASS];
+    let let_through = report(by_argument, "x86_64 9 FILTER", "x86_64 9 ALLOW");
+    assert_eq!(denied(let_through), Some((Arch::X86_64, 9)));
+}
+
+#[test]
 fn a_dump_of_another_form_is_a_mismatch() {
     for change in [
         |text: &mut String| text.clear(),
