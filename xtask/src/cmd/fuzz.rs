@@ -21,6 +21,7 @@ use crate::lab::check::{CheckKind, Oracle, RandomChains};
 use crate::plan::work::{Plan, Scope};
 use crate::record::model::{CellRecord, CheckStatus, Outcome, worst_exit_code};
 use crate::run::oracle::{CHAIN_PREFIX, UNSAFE, read_chains};
+use crate::run::worker::ends_the_run;
 use crate::tell;
 use crate::tell::fuzz::{Tally, told};
 use crate::tell::terminal::status_line;
@@ -76,10 +77,18 @@ pub fn run(cli: &Cli, args: &FuzzArgs) -> Result<u8> {
             let mut saved: Vec<Smallest> = Vec::new();
             for one in failing(cell, &round)? {
                 if saved.len() < SHRUNK_MAX {
-                    let shrunk =
-                        shrink_and_save(&session, &plan, &options, &splats, folder.path(), &one, &saved)?;
-                    tell::print(&shrunk.text);
-                    saved.extend(shrunk.saved);
+                    match shrink_and_save(&session, &plan, &options, &splats, folder.path(), &one, &saved) {
+                        Ok(shrunk) => {
+                            tell::print(&shrunk.text);
+                            saved.extend(shrunk.saved);
+                        }
+                        Err(error) if ends_the_run(&error) => return Err(error),
+                        // What was found stands, whatever became of making it smaller.
+                        Err(error) => tell::print(&format!(
+                            "\n{}: {} was not made smaller: {error:#}\n",
+                            one.cell, one.name
+                        )),
+                    }
                 }
             }
         }

@@ -21,7 +21,7 @@ use crate::record::model::{CellRecord, CheckStatus, Host, Outcome, SubRecord};
 use crate::run::compiler::Toolchain;
 use crate::run::context::{Context, Options};
 use crate::run::guest;
-use crate::run::oracle::CHAIN_PREFIX;
+use crate::run::oracle::{CHAIN_PREFIX, UNDECIDED, read_chains};
 use crate::run::ready::Ready;
 use crate::run::schedule::prepare_one;
 use crate::sys::process::quote;
@@ -141,16 +141,25 @@ fn real_calls(
     for guest in &mut plan.guests {
         guest.checks = vec![PlannedCheck { check: check.clone(), scope: Scope::Asked }];
     }
+    if read_chains(chain)?.iter().any(|one| seccomp_oracle::chain::check(&one.filters).is_err()) {
+        return Ok("  the model refuses this chain: no call was made under it\n".to_owned());
+    }
     let Ok(ready) = prepare_one(context, &plan)? else {
         anyhow::bail!("{}: its guest can no longer be made ready", chain.display());
     };
     let record = guest::run(context, host, splats, &ready)?;
     let subs = record.checks.iter().flat_map(|check| &check.subs);
     let subs: Vec<&SubRecord> = subs.filter(|sub| sub.name() != ANSWER).collect();
+    let undecided = record.checks.iter().find_map(|check| check.figures.get(UNDECIDED)).copied().unwrap_or(0);
     if subs.is_empty() && record.outcome == Outcome::Pass {
-        return Ok(
-            "  these filters deny no call that this guest can make: no bit lets one through\n".to_owned()
-        );
+        return Ok(match undecided {
+            0 => {
+                "  these filters deny no call that this guest can make: no bit lets one through\n".to_owned()
+            }
+            _ => format!(
+                "  no call was made: of {undecided} numbers it is not known whether they are denied\n"
+            ),
+        });
     }
     let count = |status| subs.iter().filter(|sub| sub.status == status).count();
     let (pass, fail) = (count(CheckStatus::Pass), count(CheckStatus::Fail));

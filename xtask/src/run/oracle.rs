@@ -40,6 +40,9 @@ pub const ALWAYS_ALLOWED: &str = "always_allowed.";
 /// Sub-results of single chains are called this and the chain's id.
 pub const CHAIN_PREFIX: &str = "chain-";
 
+/// The figure of a search for denied calls: for how many numbers it found neither one nor that there is none.
+pub const UNDECIDED: &str = "numbers that are undecided";
+
 /// How the reason of such a sub-result begins where the kernel caches a call that the filters do not allow.
 pub const UNSAFE: &str = "unsafe: ";
 
@@ -84,7 +87,8 @@ pub struct Question {
 enum Asked {
     Cases(Vec<NamedChain>),
     Chains(Vec<Chain>),
-    Calls(Facts, Vec<CallCase>),
+    /// Calls, and for how many numbers it is not known whether the filters deny any.
+    Calls(Facts, Vec<CallCase>, usize),
 }
 
 impl Question {
@@ -103,7 +107,7 @@ impl Question {
             Oracle::Behaviour => {
                 let facts = subject.call_facts()?;
                 let cases = calls::cases(&facts);
-                Self::calls(facts, cases)
+                Self::calls(facts, cases, 0)
             }
             Oracle::Random(which) => Self::chains(random_chains(*which)?),
             Oracle::Kept(file) => Self::chains(read_chains(file)?),
@@ -111,8 +115,8 @@ impl Question {
                 let facts = subject.call_facts()?;
                 let chain = read_chains(file)?.into_iter().next();
                 let filters = chain.map(|chain| chain.filters).unwrap_or_default();
-                let cases = denied_calls(&facts, &filters);
-                Self::calls(facts, cases)
+                let (cases, undecided) = denied_calls(&facts, &filters);
+                Self::calls(facts, cases, undecided)
             }
         }
     }
@@ -127,9 +131,9 @@ impl Question {
         Ok(Self { input, asked: Asked::Chains(chains) })
     }
 
-    fn calls(facts: Facts, cases: Vec<CallCase>) -> Result<Self> {
+    fn calls(facts: Facts, cases: Vec<CallCase>, undecided: usize) -> Result<Self> {
         let input = calls::request(&cases).context("writing calls")?;
-        Ok(Self { input, asked: Asked::Calls(facts, cases) })
+        Ok(Self { input, asked: Asked::Calls(facts, cases, undecided) })
     }
 
     /// What the model says of an answer.
@@ -143,9 +147,10 @@ impl Question {
                 ModelVerdict { subs: records(judge(&kernel, cases, answer)), figures: BTreeMap::new() }
             }
             Asked::Chains(chains) => chains_verdict(&kernel, chains, answer),
-            Asked::Calls(facts, cases) => {
+            Asked::Calls(facts, cases, undecided) => {
                 let subs = records(calls::judge(facts, cases, answer));
-                ModelVerdict { subs, figures: BTreeMap::new() }
+                let undecided = (*undecided > 0).then(|| (UNDECIDED.to_owned(), *undecided as u64));
+                ModelVerdict { subs, figures: undecided.into_iter().collect() }
             }
         })
     }
@@ -161,19 +166,27 @@ pub fn read_chains(file: &Path) -> Result<Vec<Chain>> {
     Ok(chains.map_err(|error| Fault::usage(format!("chains of {}: {error}", file.display())))?)
 }
 
-/// For each number a call with words for which the filters deny it, where such words were found.
-fn denied_calls(facts: &Facts, filters: &[Vec<Insn>]) -> Vec<CallCase> {
-    let Ok(programs) = chain::check(filters) else { return Vec::new() };
+/// For each number a call with words for which the filters deny it, where such words were found; and for how
+/// many numbers it could not be decided whether there are any.
+fn denied_calls(facts: &Facts, filters: &[Vec<Insn>]) -> (Vec<CallCase>, usize) {
+    let Ok(programs) = chain::check(filters) else { return (Vec::new(), 0) };
+    let mut undecided = 0;
     let numbers = facts.kernel.tables().flat_map(|table| (0..table.count).map(move |nr| (table.arch, nr)));
     let denied = numbers.filter_map(|(arch, nr)| {
-        let Sound::Witness(data) = sound::decide(&programs, nr.cast_signed(), arch.audit()) else {
-            return None;
+        let data = match sound::decide(&programs, nr.cast_signed(), arch.audit()) {
+            Sound::Witness(data) => data,
+            Sound::Allows => return None,
+            Sound::Undecided(_) => {
+                undecided += 1;
+                return None;
+            }
         };
         let call = Call::of(facts, &data)?;
         let (name, doc) = (format!("{arch} {nr}"), "words for which the filters deny it".to_owned());
         Some(CallCase { name, doc, filters: filters.to_vec(), calls: vec![call] })
     });
-    denied.take(WITNESSES_MAX).collect()
+    let cases = denied.take(WITNESSES_MAX).collect();
+    (cases, undecided)
 }
 
 /// Chains of a sequence; a chain's id is its place in it.
