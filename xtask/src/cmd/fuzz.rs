@@ -19,7 +19,7 @@ use crate::fault::Fault;
 use crate::lab::Lab;
 use crate::lab::check::{CheckKind, Oracle, RandomChains};
 use crate::plan::work::{Plan, Scope};
-use crate::record::model::{CellRecord, CheckStatus, Outcome, worst_exit_code};
+use crate::record::model::{CellRecord, CheckStatus, Outcome, Run, worst_exit_code};
 use crate::run::oracle::{CHAIN_PREFIX, UNSAFE, read_chains};
 use crate::run::worker::ends_the_run;
 use crate::tell;
@@ -60,6 +60,8 @@ pub fn run(cli: &Cli, args: &FuzzArgs) -> Result<u8> {
     let seed = args.seed.map_or_else(new_seed, Ok)?;
     let started = Instant::now();
     let mut tally = Tally::default();
+    // Making chains smaller takes its own time.
+    let mut asking = Duration::ZERO;
     let mut outcomes = Vec::new();
     for round in rounds(args, seed)? {
         if args.seconds.is_some_and(|seconds| started.elapsed() >= Duration::from_secs(seconds)) {
@@ -67,7 +69,9 @@ pub fn run(cli: &Cli, args: &FuzzArgs) -> Result<u8> {
         }
         let plan = given(&plan, &round);
         options.deadline = args.run.deadline.or(Some(guest_deadline(&session.lab, &plan, &round)));
+        let begun = Instant::now();
         let (run, folder) = engine::run_plan(&session, &plan, &options, &splats, seed)?;
+        asking += begun.elapsed();
         tally.add(&run);
         let pairs = referee::compare(&run, folder.path())?;
         let disagree = pairs.iter().any(|pair| !pair.agreement.is_whole());
@@ -75,7 +79,7 @@ pub fn run(cli: &Cli, args: &FuzzArgs) -> Result<u8> {
         outcomes.extend(run.cells.iter().map(|cell| cell.outcome));
         for cell in &run.cells {
             let mut saved: Vec<Smallest> = Vec::new();
-            for one in failing(cell, &round)? {
+            for one in failing(&run, cell, &round)? {
                 if saved.len() < SHRUNK_MAX {
                     match shrink_and_save(&session, &plan, &options, &splats, folder.path(), &one, &saved) {
                         Ok(shrunk) => {
@@ -99,7 +103,7 @@ pub fn run(cli: &Cli, args: &FuzzArgs) -> Result<u8> {
             break;
         }
     }
-    tell::print(&told(&tally, args.replay.is_none().then_some(seed), started.elapsed()));
+    tell::print(&told(&tally, args.replay.is_none().then_some(seed), asking));
     Ok(worst_exit_code(outcomes))
 }
 
@@ -206,14 +210,15 @@ fn guest_deadline(lab: &Lab, plan: &Plan, round: &Round) -> Duration {
 
 /// The chains of a cell that are to be made smaller: the first ones on which kernel and model differ, and
 /// before those the ones whose cache lets a call through.
-fn failing(cell: &CellRecord, round: &Round) -> Result<Vec<Failing>> {
+fn failing(run: &Run, cell: &CellRecord, round: &Round) -> Result<Vec<Failing>> {
     let mut failing = Vec::new();
     for Differing { id, is_unsafe } in differing(cell).into_iter().take(TRIED_MAX) {
         // Cells mostly differ on the same chains: each keeps its own files.
         let name = round.name(id);
         let file = format!("{}.{name}", crate::plan::cell::slug(&cell.id));
         let filters = round.filters(id)?;
-        failing.push(Failing { cell: cell.id.clone(), filters, name, file, is_unsafe });
+        let flags = tell::rerun::kept(run);
+        failing.push(Failing { cell: cell.id.clone(), filters, name, file, flags, is_unsafe });
     }
     Ok(failing)
 }

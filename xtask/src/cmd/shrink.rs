@@ -45,6 +45,8 @@ pub struct Failing {
     pub name: String,
     /// What its files are called, up to the first dot of their endings.
     pub file: String,
+    /// Flags that a replay needs: what the run was given ad hoc.
+    pub flags: Vec<String>,
     /// The kernel caches a call that the filters do not allow; the small chain must show that too.
     pub is_unsafe: bool,
 }
@@ -114,8 +116,9 @@ pub fn shrink_and_save(
     let _ = writeln!(text, "  saved:   {}", small.display());
     let _ = writeln!(
         text,
-        "  replay:  cargo xtask fuzz --replay {} {}",
+        "  replay:  cargo xtask fuzz --replay {}{} {}",
         quote(&small.display().to_string()),
+        failing.flags.iter().map(|flag| format!(" {flag}")).collect::<String>(),
         quote(&failing.cell)
     );
     Ok(Shrunk { text, saved: Some(Smallest { name: failing.name.clone(), filters: smallest }) })

@@ -30,7 +30,15 @@ pub fn rerun(run: &Run, cells: &[&str]) -> String {
     if is_fuzz {
         words.extend(chains(run, given));
     }
-    let mut given = given.iter();
+    words.extend(kept(run));
+    words.extend(cells.iter().map(|cell| quote(cell)));
+    words.join(" ")
+}
+
+/// The flags of this run that its cells need to be known by their ids, and to be run in the same way.
+pub fn kept(run: &Run) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut given = run.command.iter().skip(2);
     while let Some(word) = given.next() {
         let (name, value) = match word.split_once('=') {
             Some((name, value)) => (name, Some(value)),
@@ -50,8 +58,7 @@ pub fn rerun(run: &Run, cells: &[&str]) -> String {
             }
         }
     }
-    words.extend(cells.iter().map(|cell| quote(cell)));
-    words.join(" ")
+    words
 }
 
 /// The verb of a command: flags may stand before it.
