@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use crate::fault::Fault;
+use crate::parse::splat::Date;
 
 /// `expected.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -55,9 +56,7 @@ impl Expected {
             if entry.reason.trim().is_empty() {
                 return Err(bad("`reason` is empty"));
             }
-            if !is_date(&entry.until) {
-                return Err(bad(&format!("`until = \"{}\"` is no date (YYYY-MM-DD)", entry.until)));
-            }
+            entry.until.parse::<Date>().map_err(|error| bad(&format!("`until`: {error:#}")))?;
         }
         Ok(expected)
     }
@@ -77,14 +76,6 @@ impl Expected {
                 && matches(&entry.check, check)
         })
     }
-}
-
-fn is_date(text: &str) -> bool {
-    text.len() == 10
-        && text
-            .bytes()
-            .enumerate()
-            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() })
 }
 
 #[cfg(test)]
@@ -117,5 +108,14 @@ mod tests {
             let error = Expected::parse("expected.toml", &ENTRY.replace(from, to)).unwrap_err();
             assert!(error.to_string().starts_with("expected.toml"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_day_that_no_calendar_has_is_refused() {
+        for day in ["2027-13-30", "2027-02-30", "2026-11-31", "2027-02-29", "2027-00-01", "2027-01-00"] {
+            let error = Expected::parse("expected.toml", &ENTRY.replace("2030-01-01", day)).unwrap_err();
+            assert!(error.to_string().contains(&format!("`{day}` is no date (YYYY-MM-DD)")), "{error}");
+        }
+        Expected::parse("expected.toml", &ENTRY.replace("2030-01-01", "2028-02-29")).unwrap();
     }
 }
