@@ -11,7 +11,8 @@ pub use crate::cli_series::{
     BisectArgs, CheckPatchArgs, CheckPatchFormat, ImportArgs, SelfcheckArgs, SelfcheckSuite,
 };
 use crate::lab::mail::Choice;
-use crate::plan::select::{Selection, Shard};
+use crate::plan::select::Selection;
+use crate::plan::shard::Shard;
 use crate::record::exit_codes::{BadIf, ExitCodes};
 use crate::run::context::{AccelChoice, Options};
 

@@ -44,6 +44,9 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
         Some(from) => hold_tests(&session.lab, &mut plan, from)?,
         None => plan.append(probes(&mut session.lab, &plan)?),
     }
+    if let Some(shard) = selection.shard.filter(|_| plan.guests.is_empty()) {
+        tell::print(&format!("shard {shard} is empty: there are fewer kernels than shards\n"));
+    }
     if args.dry_run {
         tell::print(&describe(&session.lab, &plan)?);
         return Ok(fault::EXIT_OK);
@@ -103,9 +106,10 @@ pub fn read_splats(lab: &Lab) -> Result<Splats> {
         );
         tell::print(&status_line(&Style::new().yellow(), "NOTE", None, &text));
     }
-    let expired = lab.expected.expired(today).map(|entry| {
-        format!("the entry for `{}` held until {} and is ignored", entry.check, entry.until)
-    });
+    let expired = lab
+        .expected
+        .expired(today)
+        .map(|entry| format!("the entry for `{}` held until {} and is ignored", entry.check, entry.until));
     let names: Vec<&str> = lab.checks.keys().map(CheckName::as_str).collect();
     let aimless = lab.expected.aimless(&names).map(|entry| {
         format!("the entry for `{}` fits no check of the lab: `cargo xtask list` shows them", entry.check)
