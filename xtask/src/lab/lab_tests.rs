@@ -44,6 +44,7 @@ fn mistakes_are_named_with_what_could_be_meant() {
         ("kernel = \"i386\"", "kernel = \"i368\"", "there is no kernel config `i368`"),
         ("tree = \"5.10\"", "tree = \"5.11\"", "there is no tree `5.11`"),
         ("\"seccomp_bpf\", \"seccomp_cache\"", "\"seccomp_bfp\"", "there is no check `seccomp_bfp`"),
+        ("\"seccomp_bpf\", \"seccomp_cache\"", "\"seccomp_cach\"", "did you mean `seccomp_cache`?"),
         ("cpus = 1", "cpus = \"one\"", "invalid type"),
         ("plan = \"exit-code\"", "program = \"x.c\"", "`program` does not belong"),
         ("binary = \"seccomp_bpf\"\n", "", "`binary` is missing"),
