@@ -43,6 +43,7 @@ fn a_file_that_is_not_there_is_named_with_what_is_wanted() {
 fn a_name_that_is_nearly_one_gets_its_families_and_variants() {
     let lab = Lab::new();
     lab.run(&["test", "--dry-run", "--check", "seccomp_cach"]).assert(2, &["did you mean `seccomp_cache`?"]);
+    lab.run(&["list", "--check", "seccomp_cach"]).assert(2, &["did you mean `seccomp_cache`?"]);
     lab.run(&["list", "*+nope*"]).assert(4, &["matches no cell", "variants", "debug"]);
     let told = lab.run(&["profiles", "--show", "doker"]);
     told.assert(2, &["help: did you mean `docker`? configs/profiles/profiles.toml has the names"]);
