@@ -34,6 +34,8 @@ fn the_projects_own_configuration_is_valid() {
     assert_eq!(lab.series.values().map(|series| series.patches.len()).sum::<usize>(), 5);
     let point = Point { series: lab.defaults.series.clone(), applied: 3 };
     assert_eq!(lab.patches(&point).unwrap().len(), 3);
+    let checks: Vec<&str> = lab.checks.keys().map(CheckName::as_str).collect();
+    assert_eq!(lab.expected.aimless(&checks).map(|entry| &entry.check).collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]
