@@ -17,7 +17,8 @@
  * decimal numbers and one of ne lt le eq ge gt masked_eq (VALUE is the mask, VALUE2 what is left).
  *
  * A call that libseccomp does not know is left out, and told as `unknown NAME` on the error stream.
- * With the argument `names` the program lists the calls that libseccomp knows on x86 instead.
+ * With the argument `names` the program lists the calls that libseccomp knows on x86 instead, with
+ * `version` it tells which libseccomp that is.
  */
 #include <errno.h>
 #include <limits.h>
@@ -213,6 +214,10 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "names")) {
 		list_names(SCMP_ARCH_X86_64);
 		list_names(SCMP_ARCH_X86);
+		return fflush(stdout) ? 1 : 0;
+	}
+	if (argc == 2 && !strcmp(argv[1], "version")) {
+		printf("%d.%d.%d\n", SCMP_VER_MAJOR, SCMP_VER_MINOR, SCMP_VER_MICRO);
 		return fflush(stdout) ? 1 : 0;
 	}
 	check(seccomp_api_set(API_LEVEL), "choosing", "the API level");

@@ -10,8 +10,10 @@ pub use crate::cli_nights::{DiffArgs, DiffFormat, MergeArgs, ReportArgs, ReportF
 pub use crate::cli_series::{
     BisectArgs, CheckPatchArgs, CheckPatchFormat, ImportArgs, SelfcheckArgs, SelfcheckSuite,
 };
+use crate::cli_values;
 use crate::lab::mail::Choice;
-use crate::plan::select::{Selection, Shard};
+use crate::plan::select::Selection;
+use crate::plan::shard::Shard;
 use crate::record::exit_codes::{BadIf, ExitCodes};
 use crate::run::context::{AccelChoice, Options};
 
@@ -137,19 +139,19 @@ pub struct SelectArgs {
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// Guests at once [default: the number of CPUs].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), allow_negative_numbers = true)]
     pub jobs: Option<u16>,
     /// What runs the guests; `auto` takes KVM where a guest boots under it, and says which it took.
     #[arg(long, value_enum, default_value_t = AccelChoice::Auto)]
     pub accel: AccelChoice,
     /// Longest that one guest may take, e.g. 90s or 5min [default: that of lab.toml].
-    #[arg(long, value_name = "SPAN", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "SPAN", value_parser = cli_values::deadline)]
     pub deadline: Option<Duration>,
     /// Stop at the first cell that does not pass.
     #[arg(long)]
     pub fail_fast: bool,
     /// Try a cell again after trouble of the lab's own (never after a kernel's).
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     pub retries: u32,
     /// Install host packages that are missing (as root, else with sudo -n).
     #[arg(long)]
@@ -207,13 +209,13 @@ pub struct FuzzArgs {
     #[command(flatten)]
     pub axes: AxisArgs,
     /// How many chains [default: 2000].
-    #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = cli_values::number::<1, 1_000_000>, allow_negative_numbers = true)]
     pub chains: Option<u64>,
     /// Go on for this long, in rounds of 2000 chains.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "N", value_parser = cli_values::number::<1, 86_400>, allow_negative_numbers = true)]
     pub seconds: Option<u64>,
     /// What the chains are made of; the same number makes the same chains [default: a new one].
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = cli_values::number::<0, { u64::MAX }>, allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Run the chains of a file instead: one that `fuzz` has saved.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["chains", "seconds", "seed"])]
@@ -240,11 +242,12 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "NAME", group = "what")]
     pub case: Option<String>,
     /// Which chain of the file, by its id [default: its first].
-    #[arg(long, value_name = "ID", requires = "chain")]
+    #[arg(long, value_name = "ID", requires = "chain", conflicts_with_all = ["profile", "random", "case"])]
     pub id: Option<u32>,
     /// The architecture of the call: x86_64 or ia32.
     pub arch: String,
-    /// The number of the call.
+    /// The number of the call, decimal or as 0x27.
+    #[arg(value_parser = cli_values::call_number, allow_negative_numbers = true)]
     pub number: u32,
 }
 

@@ -4,6 +4,7 @@
 mod cli;
 mod cli_nights;
 mod cli_series;
+mod cli_values;
 mod cmd;
 mod fault;
 mod judge;

@@ -15,6 +15,7 @@ use crate::cli::{Cli, ExplainArgs};
 use crate::cmd::profiles::load_profile;
 use crate::fault::{self, Fault};
 use crate::lab::names::unknown;
+use crate::run::oracle::CHAIN_FILE_WANTED;
 use crate::tell;
 
 /// More numbers than any tree has: the tables of one are not asked for.
@@ -43,11 +44,7 @@ fn filters(cli: &Cli, args: &ExplainArgs) -> Result<Vec<Vec<Insn>>> {
         return of_file(file, args.id);
     }
     if let Some(text) = &args.random {
-        let numbers =
-            text.split_once(':').and_then(|(seed, at)| Some((seed.parse().ok()?, at.parse().ok()?)));
-        let (seed, place) = numbers.ok_or_else(|| {
-            Fault::usage(format!("--random {text}: a seed and a place are wanted, as in 1:250"))
-        })?;
+        let (seed, place) = seed_and_place(text)?;
         return Ok(random::chain(seed, place));
     }
     let Some(name) = &args.case else {
@@ -68,8 +65,8 @@ fn filters(cli: &Cli, args: &ExplainArgs) -> Result<Vec<Vec<Insn>>> {
 /// A usage fault for what is no such file.
 fn of_file(file: &Path, id: Option<u32>) -> Result<Vec<Vec<Insn>>> {
     let usage = |what: String| Fault::usage(format!("{}: {what}", file.display()));
-    let bytes = fs::read(file).map_err(|error| Fault::usage(error.to_string()))?;
-    let chains = request::decode(&bytes).map_err(|error| usage(error.to_string()))?;
+    let bytes = fs::read(file).map_err(|error| Fault::usage(error.to_string()).help(CHAIN_FILE_WANTED))?;
+    let chains = request::decode(&bytes).map_err(|error| usage(error.to_string()).help(CHAIN_FILE_WANTED))?;
     let found = match id {
         Some(id) => chains.iter().find(|chain| chain.id == id),
         None => chains.first(),
@@ -81,9 +78,42 @@ fn of_file(file: &Path, id: Option<u32>) -> Result<Vec<Vec<Insn>>> {
     Ok(found.filters.clone())
 }
 
+/// `SEED:PLACE`, as `fuzz` names a chain.
+fn seed_and_place(text: &str) -> Result<(u64, u64), Fault> {
+    let refuse = |why: String| Fault::usage(format!("--random {}: {why}", text.escape_default()));
+    let number = |what: &str, digits: &str| -> Result<u64, Fault> {
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(refuse("a seed and a place are wanted, as in 1:250".into()));
+        }
+        digits.parse().map_err(|_| refuse(format!("the {what} is too large: it is at most {}", u64::MAX)))
+    };
+    let (seed, place) = text.split_once(':').unwrap_or((text, ""));
+    Ok((number("seed", seed)?, number("place", place)?))
+}
+
 fn parse_arch(text: &str) -> Result<Arch, Fault> {
     // Two names for one thing: the file in /proc says ia32, kernel configs say i386.
     let text = if text == "i386" { "ia32" } else { text };
     let found = Arch::ALL.into_iter().find(|arch| arch.name() == text);
     found.ok_or_else(|| unknown("architecture", text, Arch::ALL.map(Arch::name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_or_place_that_is_too_large_is_told_apart_from_none() {
+        assert_eq!(seed_and_place("1:250").unwrap(), (1, 250));
+        for (text, wanted) in [
+            ("1:99999999999999999999999", "the place is too large"),
+            ("99999999999999999999999:1", "the seed is too large"),
+            ("1", "a seed and a place are wanted"),
+            ("1:-1", "a seed and a place are wanted"),
+            ("a:b", "a seed and a place are wanted"),
+        ] {
+            let told = seed_and_place(text).unwrap_err().to_string();
+            assert!(told.contains(wanted), "{told}");
+        }
+    }
 }

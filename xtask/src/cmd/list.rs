@@ -22,6 +22,10 @@ pub fn run(cli: &Cli, args: &ListArgs) -> Result<u8> {
     let mut session = Session::open(cli)?;
     let named = session.name_axes(&args.select.axes)?;
     let selection = args.select.selection(named.trees, named.series);
+    // Without cells nothing else looks at them.
+    for check in &selection.checks {
+        session.lab.checks_under(check)?;
+    }
     let cells = if is_empty(&selection) {
         all_cells(&session.lab)
     } else {

@@ -13,7 +13,7 @@ use seccomp_oracle::chain;
 
 use crate::cli::{Cli, ProfilesArgs};
 use crate::cmd::session::Session;
-use crate::fault;
+use crate::fault::{self, Fault};
 use crate::lab::kernel::{Abi, Arch};
 use crate::lab::profile::{self, COMMAND, FOLDER, MANIFEST, Profile};
 use crate::record::store::write_atomically;
@@ -31,7 +31,10 @@ use crate::tell::terminal::status_line;
 /// Usage faults of profiles; infra faults of the packages that they are made of.
 pub fn run(cli: &Cli, args: &ProfilesArgs) -> Result<u8> {
     if let Some(value) = &args.show {
-        tell::print(&listing(&load_profile(cli, value)?)?);
+        let profile = load_profile(cli, value)?;
+        tell::print(&listing(&profile)?);
+        chain::check(&profile.filters)
+            .map_err(|refusal| Fault::usage(format!("{value}: kernels refuse it: {refusal}")))?;
         return Ok(fault::EXIT_OK);
     }
     let session = Session::open(cli)?;
@@ -143,23 +146,39 @@ fn summary(profiles: &[Profile], bytes: usize) -> String {
     )
 }
 
-/// The programs of a profile, or why kernels refuse them.
+/// The programs of a profile, those that kernels refuse as far as their instructions can be read.
 fn listing(profile: &NamedChain) -> Result<String> {
-    let mut text = format!("{}: {} filters, oldest first\n", profile.name, profile.filters.len());
-    match chain::check(&profile.filters) {
-        Err(refusal) => writeln!(text, "kernels refuse it: {refusal}")?,
-        Ok(programs) => {
-            for (number, program) in programs.iter().enumerate() {
-                write!(text, "\nfilter {number}, {} instructions\n{program}", program.insns().len())?;
-            }
+    let filters = &profile.filters;
+    let order = if filters.len() > 1 { ", oldest first" } else { "" };
+    let mut text = format!("{}: {}{order}\n", profile.name, counted(filters.len(), "filter"));
+    for (number, insns) in filters.iter().enumerate() {
+        writeln!(text, "\nfilter {number}, {}", counted(insns.len(), "instruction"))?;
+        for (at, insn) in insns.iter().enumerate() {
+            writeln!(text, "{at:4}: {insn}")?;
         }
     }
     Ok(text)
 }
 
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listing_counts_as_people_do_and_shows_what_kernels_refuse() {
+        use seccomp_oracle::insn::Insn;
+        let told = |filters: Vec<Vec<Insn>>| listing(&NamedChain { name: "p".into(), filters }).unwrap();
+        let (allow, load) = (Insn::ret(0x7fff_0000), Insn { code: 0x20, jt: 0, jf: 0, k: 4 });
+        let one = told(vec![vec![load]]);
+        assert!(one.starts_with("p: 1 filter\n\nfilter 0, 1 instruction\n   0: "), "{one}");
+        let two = told(vec![vec![allow], vec![load, allow]]);
+        assert!(two.starts_with("p: 2 filters, oldest first\n"), "{two}");
+        assert!(two.contains("\nfilter 1, 2 instructions\n"), "{two}");
+    }
 
     #[test]
     fn every_file_that_differs_is_told() {

@@ -11,6 +11,7 @@ use crate::cli::Cli;
 use crate::fault::Fault;
 use crate::lab::Lab;
 use crate::lab::kernel::Arch;
+use crate::parse::splat::Splats;
 use crate::record::model::Host;
 use crate::run::cache::Cache;
 use crate::sys::host;
@@ -56,7 +57,17 @@ impl Session {
 fn read_lab(root: &Path) -> Result<Lab> {
     let lab = Lab::read(root)?;
     crate::plan::select::check_matrices(&lab)?;
+    crate::lab::mutant::check_all(&lab)?;
+    parse_splats(&lab)?;
     Ok(lab)
+}
+
+/// The list of splats, what has run out included.
+///
+/// # Errors
+/// A usage fault that names the entry.
+pub fn parse_splats(lab: &Lab) -> Result<Splats, Fault> {
+    Splats::parse(&lab.splats).map_err(|error| Fault::usage(format!("configs/splats.toml: {error:#}")))
 }
 
 /// The lab's checkout: where the binary was built, or above the current folder.

@@ -10,11 +10,11 @@ use fs_err as fs;
 
 use crate::cli::{Cli, TestArgs};
 use crate::cmd::engine;
-use crate::cmd::session::{Session, host_packages};
+use crate::cmd::session::{Session, host_packages, parse_splats};
 use crate::fault;
 use crate::lab::Lab;
 use crate::lab::check::CheckKind;
-use crate::lab::names::SeriesName;
+use crate::lab::names::{CheckName, SeriesName};
 use crate::parse::splat::Splats;
 use crate::plan::cell::parse_point;
 use crate::plan::probe::probes;
@@ -43,6 +43,9 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
     match &args.tests_from {
         Some(from) => hold_tests(&session.lab, &mut plan, from)?,
         None => plan.append(probes(&mut session.lab, &plan)?),
+    }
+    if let Some(shard) = selection.shard.filter(|_| plan.guests.is_empty()) {
+        tell::print(&format!("shard {shard} is empty: there are fewer kernels than shards\n"));
     }
     if args.dry_run {
         tell::print(&describe(&session.lab, &plan)?);
@@ -94,7 +97,7 @@ fn hold_tests(lab: &Lab, plan: &mut Plan, from: &str) -> Result<(), fault::Fault
 /// A usage fault that names the entry.
 pub fn read_splats(lab: &Lab) -> Result<Splats> {
     let usage = |error: anyhow::Error| fault::Fault::usage(format!("configs/splats.toml: {error:#}"));
-    let splats = Splats::parse(&lab.splats).map_err(usage)?;
+    let splats = parse_splats(lab)?;
     let today = &timestamp(SystemTime::now())[..10];
     for allow in splats.expired(today).map_err(usage)? {
         let text = format!(
@@ -103,11 +106,16 @@ pub fn read_splats(lab: &Lab) -> Result<Splats> {
         );
         tell::print(&status_line(&Style::new().yellow(), "NOTE", None, &text));
     }
-    for entry in lab.expected.expired(today) {
-        let text = format!(
-            "configs/expected.toml: the entry for `{}` held until {} and is ignored",
-            entry.check, entry.until
-        );
+    let expired = lab
+        .expected
+        .expired(today)
+        .map(|entry| format!("the entry for `{}` held until {} and is ignored", entry.check, entry.until));
+    let names: Vec<&str> = lab.checks.keys().map(CheckName::as_str).collect();
+    let aimless = lab.expected.aimless(&names).map(|entry| {
+        format!("the entry for `{}` fits no check of the lab: `cargo xtask list` shows them", entry.check)
+    });
+    for text in expired.chain(aimless) {
+        let text = format!("configs/expected.toml: {text}");
         tell::print(&status_line(&Style::new().yellow(), "NOTE", None, &text));
     }
     Ok(splats.without_expired(today).map_err(usage)?)

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use crate::fault::Fault;
+use crate::parse::splat::Date;
 
 /// `expected.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -55,9 +56,7 @@ impl Expected {
             if entry.reason.trim().is_empty() {
                 return Err(bad("`reason` is empty"));
             }
-            if !is_date(&entry.until) {
-                return Err(bad(&format!("`until = \"{}\"` is no date (YYYY-MM-DD)", entry.until)));
-            }
+            entry.until.parse::<Date>().map_err(|error| bad(&format!("`until`: {error:#}")))?;
         }
         Ok(expected)
     }
@@ -65,6 +64,20 @@ impl Expected {
     /// The entries that no longer hold on `today`: they excuse nothing, and should go.
     pub fn expired<'a>(&'a self, today: &'a str) -> impl Iterator<Item = &'a Expectation> {
         self.expect.iter().filter(move |entry| entry.until.as_str() < today)
+    }
+
+    /// The entries whose glob can fit no sub-result of any of these checks. Only what stands before the first
+    /// wildcard is looked at: which sub-results a check has, only a guest knows.
+    pub fn aimless<'a>(&'a self, checks: &'a [&'a str]) -> impl Iterator<Item = &'a Expectation> {
+        self.expect.iter().filter(move |entry| {
+            let fixed = entry.check.split(['*', '?', '[']).next().unwrap_or_default();
+            let fits = |check: &&str| {
+                check.starts_with(fixed) && fixed.len() < entry.check.len()
+                    || fixed == *check
+                    || fixed.strip_prefix(check).is_some_and(|rest| rest.starts_with('.'))
+            };
+            !checks.iter().any(fits)
+        })
     }
 
     /// The entry that explains this sub-test, if one does and holds on `today`.
@@ -77,14 +90,6 @@ impl Expected {
                 && matches(&entry.check, check)
         })
     }
-}
-
-fn is_date(text: &str) -> bool {
-    text.len() == 10
-        && text
-            .bytes()
-            .enumerate()
-            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() })
 }
 
 #[cfg(test)]
@@ -117,5 +122,31 @@ mod tests {
             let error = Expected::parse("expected.toml", &ENTRY.replace(from, to)).unwrap_err();
             assert!(error.to_string().starts_with("expected.toml"), "{error}");
         }
+    }
+
+    #[test]
+    fn an_entry_that_fits_no_check_is_known() {
+        let checks = ["seccomp_bpf", "seccomp_cache.dump"];
+        let aimless = |glob: &str| {
+            let text = ENTRY.replace("seccomp_bpf.global.*", glob);
+            Expected::parse("expected.toml", &text).unwrap().aimless(&checks).count() == 1
+        };
+        for glob in
+            ["*", "seccomp_b*", "seccomp_bpf*", "seccomp_bpf.x", "seccomp_cache.dump.a?", "seccomp_bpf"]
+        {
+            assert!(!aimless(glob), "{glob}");
+        }
+        for glob in ["seccomp_bfp.*", "seccomp_bpf2.x", "seccomp_cache.x", "x*", "seccomp_cache"] {
+            assert!(aimless(glob), "{glob}");
+        }
+    }
+
+    #[test]
+    fn a_day_that_no_calendar_has_is_refused() {
+        for day in ["2027-13-30", "2027-02-30", "2026-11-31", "2027-02-29", "2027-00-01", "2027-01-00"] {
+            let error = Expected::parse("expected.toml", &ENTRY.replace("2030-01-01", day)).unwrap_err();
+            assert!(error.to_string().contains(&format!("`{day}` is no date (YYYY-MM-DD)")), "{error}");
+        }
+        Expected::parse("expected.toml", &ENTRY.replace("2030-01-01", "2028-02-29")).unwrap();
     }
 }

@@ -34,6 +34,8 @@ fn the_projects_own_configuration_is_valid() {
     assert_eq!(lab.series.values().map(|series| series.patches.len()).sum::<usize>(), 5);
     let point = Point { series: lab.defaults.series.clone(), applied: 3 };
     assert_eq!(lab.patches(&point).unwrap().len(), 3);
+    let checks: Vec<&str> = lab.checks.keys().map(CheckName::as_str).collect();
+    assert_eq!(lab.expected.aimless(&checks).map(|entry| &entry.check).collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]
@@ -44,6 +46,7 @@ fn mistakes_are_named_with_what_could_be_meant() {
         ("kernel = \"i386\"", "kernel = \"i368\"", "there is no kernel config `i368`"),
         ("tree = \"5.10\"", "tree = \"5.11\"", "there is no tree `5.11`"),
         ("\"seccomp_bpf\", \"seccomp_cache\"", "\"seccomp_bfp\"", "there is no check `seccomp_bfp`"),
+        ("\"seccomp_bpf\", \"seccomp_cache\"", "\"seccomp_cach\"", "did you mean `seccomp_cache`?"),
         ("cpus = 1", "cpus = \"one\"", "invalid type"),
         ("plan = \"exit-code\"", "program = \"x.c\"", "`program` does not belong"),
         ("binary = \"seccomp_bpf\"\n", "", "`binary` is missing"),

@@ -22,7 +22,7 @@ pub mod static_check;
 pub mod tree;
 mod validate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -269,7 +269,9 @@ impl Lab {
     pub fn checks_under(&self, prefix: &str) -> Result<Vec<&Check>, Fault> {
         let found: Vec<&Check> = self.checks.values().filter(|check| check.name.is_under(prefix)).collect();
         if found.is_empty() {
-            return Err(unknown("check", prefix, self.checks.keys().map(CheckName::as_str)));
+            let families = self.checks.keys().filter_map(|check| Some(check.as_str().rsplit_once('.')?.0));
+            let names: BTreeSet<&str> = self.checks.keys().map(CheckName::as_str).chain(families).collect();
+            return Err(unknown("check", prefix, names));
         }
         Ok(found)
     }

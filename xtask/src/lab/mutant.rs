@@ -122,6 +122,51 @@ struct MutantsFile {
     mutant: Vec<MutantFacts>,
 }
 
+impl MutantsFile {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        toml::from_str(text).map_err(|error| Fault::usage(error.to_string().trim_end()))
+    }
+
+    /// Whether the lab knows what the mutants name.
+    fn check_names(&self, lab: &Lab) -> Result<()> {
+        lab.checks_under(self.reference.as_str()).context("in `reference`")?;
+        for flavor in &self.flavors {
+            lab.flavor(flavor).context("in `flavors`")?;
+        }
+        for facts in &self.mutant {
+            let place = || format!("in mutant `{}`", facts.name);
+            for flavor in &facts.flavors {
+                lab.flavor(flavor).with_context(place)?;
+            }
+            if let Some(killer) = facts.killer.as_deref().filter(|killer| !STAGES.contains(killer)) {
+                let name = CheckName::parse(killer).with_context(place)?;
+                // What stands behind a check's name is one of its sub-results, which only a guest knows.
+                if !lab.checks.keys().any(|check| name.is_under(check.as_str())) {
+                    lab.checks_under(killer).context("in `killer`").with_context(place)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the lab knows what is named in the mutants of all series. Their patches are not read.
+///
+/// # Errors
+/// A usage fault that names the file, and the mutant or line.
+pub fn check_all(lab: &Lab) -> Result<()> {
+    for series in lab.series.keys() {
+        let path = lab.root.join("kernel-patches").join(series.as_str()).join(FOLDER).join("mutants.toml");
+        if path.is_file() {
+            let text = fs::read_to_string(&path)?;
+            let checked =
+                MutantsFile::parse(&text).map_err(Into::into).and_then(|file| file.check_names(lab));
+            checked.with_context(|| format!("reading {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
 impl Mutants {
     /// Reads the mutants of a series.
     ///
@@ -134,15 +179,16 @@ impl Mutants {
             Fault::usage(format!("reading the mutants of series `{series}`: {error}"))
                 .help("planted faults are NAME.patch files beside a mutants.toml that declares them")
         })?;
-        let mutants = Self::parse(&text, series, read_patches(&folder)?);
-        let mutants = mutants.and_then(|mutants| mutants.check_names(lab).map(|()| mutants));
-        mutants.with_context(|| format!("reading {}", path.display()))
+        let parse = || {
+            MutantsFile::parse(&text)?.check_names(lab)?;
+            Self::parse(&text, series, read_patches(&folder)?)
+        };
+        parse().with_context(|| format!("reading {}", path.display()))
     }
 
     /// Puts the declared facts and the patches together.
     fn parse(text: &str, series: &SeriesName, mut patches: BTreeMap<String, Patch>) -> Result<Self> {
-        let mut file: MutantsFile =
-            toml::from_str(text).map_err(|error| Fault::usage(error.to_string().trim_end()))?;
+        let mut file = MutantsFile::parse(text)?;
         let mut mutants = Vec::new();
         let mut names = BTreeSet::new();
         for facts in std::mem::take(&mut file.mutant) {
@@ -164,22 +210,6 @@ impl Mutants {
         }
         let MutantsFile { reference, flavors, .. } = file;
         Ok(Self { series: series.clone(), reference, flavors, mutants })
-    }
-
-    /// Whether the lab knows what the mutants name. A killer may be a check that is still to be
-    /// written: then its mutant survives, and says so.
-    fn check_names(&self, lab: &Lab) -> Result<()> {
-        lab.checks_under(self.reference.as_str()).context("in `reference`")?;
-        for flavor in &self.flavors {
-            lab.flavor(flavor).context("in `flavors`")?;
-        }
-        for Mutant { facts, .. } in &self.mutants {
-            let place = || format!("in mutant `{}`", facts.name);
-            for flavor in &facts.flavors {
-                lab.flavor(flavor).with_context(place)?;
-            }
-        }
-        Ok(())
     }
 
     /// Those that the globs and the class name, in the order of the work: what a header rebuilds

@@ -35,7 +35,7 @@ impl FromStr for Date {
 
     /// Reads `YYYY-MM-DD` and nothing else.
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = || format!("reading `{text}` as a date YYYY-MM-DD");
+        let wrong = || format!("`{text}` is no date (YYYY-MM-DD)");
         let bytes = text.as_bytes();
         let digits = bytes.iter().enumerate().all(|(at, byte)| match at {
             4 | 7 => *byte == b'-',

@@ -9,6 +9,7 @@ pub mod job;
 pub mod key;
 pub mod probe;
 pub mod select;
+pub mod shard;
 #[cfg(test)]
 mod test_lab;
 pub mod work;

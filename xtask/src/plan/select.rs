@@ -9,6 +9,7 @@ use crate::lab::kernel::FlavorId;
 use crate::lab::names::{MatrixName, SeriesName, TreeName, VariantName, unknown};
 use crate::lab::series::{Point, Series};
 use crate::plan::cell::{Cell, parse_point};
+use crate::plan::shard::Shard;
 use crate::record::model::CellRole;
 
 /// What the user asked for, names not yet looked up.
@@ -52,26 +53,6 @@ pub enum Baseline {
     LeftOut,
     /// Its `@0` is tested as well.
     Compared,
-}
-
-/// Part `index` of `count`, counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shard {
-    /// From 1.
-    pub index: usize,
-    /// At least 1.
-    pub count: usize,
-}
-
-impl std::str::FromStr for Shard {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
-        match parsed {
-            Some((index, count)) if index >= 1 && index <= count => Ok(Self { index, count }),
-            _ => Err(format!("`{text}`: write i/n with 1 ≤ i ≤ n, as in 1/3")),
-        }
-    }
 }
 
 /// What named the point of a cell.
@@ -212,7 +193,7 @@ fn axis_cells(lab: &Lab, selection: &Selection) -> Result<Vec<Selected>, Fault> 
             (vec![Cell::parse(lab, glob)?], NamedBy::Hand)
         };
         if cells.is_empty() {
-            return Err(no_match(&format!("`{}` matches no cell", glob.escape_default())));
+            return Err(no_cell(lab, glob));
         }
         for cell in cells {
             match selected.iter_mut().find(|other| other.cell == cell) {
@@ -353,6 +334,17 @@ fn has_wildcard(text: &str) -> bool {
 fn pattern(glob: &str) -> Result<glob::Pattern, Fault> {
     glob::Pattern::new(glob)
         .map_err(|error| Fault::usage(format!("`{}` is no glob: {error}", glob.escape_default())))
+}
+
+/// The fault for a glob that matches nothing; of variants it names those that there are.
+fn no_cell(lab: &Lab, glob: &str) -> Fault {
+    let fault = no_match(&format!("`{}` matches no cell", glob.escape_default()));
+    if !glob.contains('+') || !variants_in(lab, glob).is_empty() {
+        return fault;
+    }
+    let names: Vec<&str> = lab.variants.keys().map(VariantName::as_str).collect();
+    fault
+        .help(format!("variants, each for some flavors: {}; `cargo xtask list` shows them", names.join(", ")))
 }
 
 fn no_match(message: &str) -> Fault {

@@ -69,7 +69,11 @@ impl RunFolder {
     /// If it cannot be written.
     pub fn write(&self, run: &Run) -> Result<()> {
         let text = serde_json::to_vec_pretty(run).context("writing the record as JSON")?;
-        write_atomically(&self.path.join("run.json"), &text)
+        write_atomically(&self.path.join("run.json"), &text).map_err(|error| {
+            Fault::infra(format!("keeping the record: {error:#}"))
+                .help("make room, or give another place with --results-dir DIR")
+                .into()
+        })
     }
 }
 
@@ -274,5 +278,15 @@ mod tests {
         fs::create_dir(results.path().join("x")).unwrap();
         fs::write(results.path().join("x/run.json"), "{}").unwrap();
         assert!(read(results.path(), "x").is_err());
+    }
+    #[test]
+    fn a_record_that_cannot_be_kept_is_the_hosts_fault_and_says_where_else() {
+        let results = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(results.path(), "x").unwrap();
+        fs::remove_dir_all(folder.path()).unwrap();
+        let error = folder.write(&sample::run(Vec::new())).unwrap_err();
+        assert_eq!(crate::fault::exit_code(&error), crate::fault::EXIT_INFRA);
+        let told = crate::fault::describe(&error);
+        assert!(told.contains("run.json") && told.contains("--results-dir DIR"), "{told}");
     }
 }

@@ -57,6 +57,9 @@ impl Kernel {
     }
 }
 
+/// What `--kernel` takes, where something else was given.
+const KERNEL_WANTED: &str = "give the vmlinux at the top of a build directory, or its bzImage";
+
 /// A kernel that the user built, with the `.config` beside it if there is one.
 ///
 /// # Errors
@@ -65,14 +68,13 @@ pub fn given(file: &Path, arch: Arch) -> Result<Kernel> {
     let usage = |what: String| Fault::usage(format!("--kernel {}: {what}", file.display()));
     // A vmlinux with debug information has hundreds of MB: only its head is looked at.
     let mut head = Vec::new();
-    let opened = std::fs::File::open(file).map_err(|error| usage(error.to_string()))?;
-    opened.take(1024).read_to_end(&mut head).map_err(|error| usage(error.to_string()))?;
+    let unreadable = |error: std::io::Error| usage(error.to_string()).help(KERNEL_WANTED);
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    opened.take(1024).read_to_end(&mut head).map_err(unreadable)?;
     let is_elf = head.starts_with(b"\x7fELF");
     let is_bzimage = head.get(0x202..0x206) == Some(b"HdrS");
     if !is_elf && !is_bzimage {
-        return Err(usage("it is neither a vmlinux nor a bzImage".into())
-            .help("give the vmlinux at the top of a build directory")
-            .into());
+        return Err(usage("it is neither a vmlinux nor a bzImage".into()).help(KERNEL_WANTED).into());
     }
     // e_machine of an ELF header: 3 is i386, 62 is x86_64.
     let wanted = match arch {

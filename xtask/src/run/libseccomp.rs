@@ -109,11 +109,22 @@ impl Compiler {
     /// # Errors
     /// If the program does not run.
     pub fn names(&self) -> Result<Vec<String>> {
+        Ok(self.ask("names")?.lines().map(str::to_owned).collect())
+    }
+
+    /// The version of libseccomp, as `2.5.4`.
+    ///
+    /// # Errors
+    /// If the program does not run.
+    pub fn version(&self) -> Result<String> {
+        Ok(self.ask("version")?.trim().to_owned())
+    }
+
+    fn ask(&self, word: &str) -> Result<String> {
         let mut running = command(self.folder.path().join("compile"));
-        running.arg("names");
-        let what = "listing libseccomp's names";
-        let said = finished(capture(running, what, DEADLINE, b"")?, what)?;
-        Ok(said.text().lines().map(str::to_owned).collect())
+        running.arg(word);
+        let what = format!("asking libseccomp for its {word}");
+        Ok(finished(capture(running, &what, DEADLINE, b"")?, &what)?.text())
     }
 }
 
@@ -150,7 +161,13 @@ fn finished(said: Captured, what: &str) -> Result<Captured> {
 /// A usage fault for a length that no program has.
 pub fn instructions(bytes: &[u8]) -> Result<Vec<Insn>, Fault> {
     let (whole, rest) = bytes.as_chunks::<{ Insn::SIZE }>();
-    if bytes.is_empty() || !rest.is_empty() || whole.len() > INSNS_MAX {
+    if rest.is_empty() && whole.len() > INSNS_MAX {
+        let count = whole.len();
+        return Err(Fault::usage(format!(
+            "a program of {count} instructions: kernels take at most {INSNS_MAX}"
+        )));
+    }
+    if bytes.is_empty() || !rest.is_empty() {
         return Err(Fault::usage(format!(
             "{} bytes are no program: it has 1 to {INSNS_MAX} instructions of {} bytes",
             bytes.len(),
@@ -215,9 +232,11 @@ mod tests {
         let one = Insn::ret(0x7fff_0000);
         assert_eq!(instructions(&one.to_bytes()).unwrap(), [one]);
         assert_eq!(instructions(&[0; 8 * 4096]).unwrap().len(), 4096);
-        for length in [0, 1, 7, 9, 8 * 4096 + 1, 8 * 4097] {
+        for length in [0, 1, 7, 9, 8 * 4096 + 1] {
             let told = instructions(&vec![0; length]).unwrap_err().to_string();
             assert!(told.starts_with(&format!("{length} bytes are no program")), "{told}");
         }
+        let told = instructions(&[0; 8 * 20092]).unwrap_err().to_string();
+        assert_eq!(told, "a program of 20092 instructions: kernels take at most 4096");
     }
 }

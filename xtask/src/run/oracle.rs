@@ -156,14 +156,18 @@ impl Question {
     }
 }
 
+/// What a file of chains is, where something else was given.
+pub const CHAIN_FILE_WANTED: &str = "a .chain file is wanted: one that `cargo xtask fuzz` has saved";
+
 /// The chains of a file.
 ///
 /// # Errors
 /// A usage fault that names the file and what is wrong with it.
 pub fn read_chains(file: &Path) -> Result<Vec<Chain>> {
-    let bytes = fs::read(file).map_err(|error| Fault::usage(format!("reading chains: {error}")))?;
+    let refuse = |what: String| Fault::usage(what).help(CHAIN_FILE_WANTED);
+    let bytes = fs::read(file).map_err(|error| refuse(format!("reading chains: {error}")))?;
     let chains = chain_file::decode(&bytes);
-    Ok(chains.map_err(|error| Fault::usage(format!("chains of {}: {error}", file.display())))?)
+    Ok(chains.map_err(|error| refuse(format!("chains of {}: {error}", file.display())))?)
 }
 
 /// For each number a call with words for which the filters deny it, where such words were found; and for how

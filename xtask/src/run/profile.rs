@@ -11,15 +11,18 @@ use seccomp_oracle::request;
 
 use crate::fault::Fault;
 use crate::lab::kernel::Abi;
-use crate::lab::names::{nearest, unknown};
+use crate::lab::names::nearest;
 use crate::lab::profile::oci::{self, Container, DOCKER_CAPABILITIES, Engine};
 use crate::lab::profile::rules::Layout;
-use crate::lab::profile::{self, SYSTEMD_PREFIX};
+use crate::lab::profile::{self, FOLDER, MANIFEST, SYSTEMD_PREFIX};
 use crate::run::context::Context;
 use crate::run::libseccomp::{Compiler, instructions};
 
 /// The largest file that is taken for a profile, in bytes: far more than any real one.
 const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// How many unknown calls of a profile are told by name.
+const UNKNOWN_SHOWN_MAX: usize = 10;
 
 /// What kind of file it is, by its ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,12 +80,24 @@ fn shipped(context: &Context<'_>, value: &str) -> Result<NamedChain> {
     };
     match profiles.iter().find(|profile| profile.name == name) {
         Some(profile) => Ok(NamedChain { name, filters: profile.chain_for(Abi::Bits64) }),
-        None => Err(unknown("profile", value, profiles.iter().map(|profile| profile.name.as_str())).into()),
+        None => Err(no_profile(value, profiles.iter().map(|profile| profile.name.as_str())).into()),
     }
 }
 
+/// Without all their names, which are more than fit a screen.
+fn no_profile<'a>(value: &str, names: impl Iterator<Item = &'a str>) -> Fault {
+    let near = nearest(value, names).map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+    Fault::usage(format!("there is no profile `{}`", value.escape_default()))
+        .help(format!("{near}{FOLDER}/{MANIFEST} has the names; files end in .json, .bpf or .chain"))
+}
+
 fn bytes(value: &str) -> Result<Vec<u8>, Fault> {
-    let unreadable = |error: &dyn std::fmt::Display| Fault::usage(format!("reading a profile: {error}"));
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Fault::usage(format!("reading a profile: {error}")).help(
+            "a profile is wanted: a name, or a file that ends in .json (rules of a container), .bpf (struct \
+             sock_filter) or .chain (the lab's own)",
+        )
+    };
     let size = fs::metadata(value).map_err(|error| unreadable(&error))?.len();
     if size > FILE_BYTES_MAX {
         return Err(Fault::usage(format!(
@@ -112,17 +127,28 @@ fn compile(context: &Context<'_>, value: &str, text: &str) -> Result<Vec<Insn>> 
     if compiled.unknown.is_empty() {
         return Ok(compiled.insns);
     }
-    Err(unknown_calls(value, &compiled.unknown, &compiler.names()?).into())
+    Err(unknown_calls(value, &compiled.unknown, &compiler.version()?, &compiler.names()?).into())
 }
 
-fn unknown_calls(value: &str, calls: &[String], known: &[String]) -> Fault {
-    let fault = Fault::usage(format!("{value}: libseccomp knows no system call `{}`", calls.join("`, `")));
-    let near: Vec<&str> =
-        calls.iter().filter_map(|call| nearest(call, known.iter().map(String::as_str))).collect();
+fn unknown_calls(value: &str, calls: &[String], version: &str, known: &[String]) -> Fault {
+    let shown = &calls[..calls.len().min(UNKNOWN_SHOWN_MAX)];
+    let more = match calls.len() - shown.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let fault = Fault::usage(format!(
+        "{value}: libseccomp {version} knows no system call `{}`{more}",
+        shown.join("`, `")
+    ));
+    let near = |call: &String| {
+        let near = nearest(call, known.iter().map(String::as_str))?;
+        Some(format!("`{near}` for `{call}`"))
+    };
+    let near: Vec<String> = shown.iter().filter_map(near).collect();
     if near.is_empty() {
         return fault.help("take it out, or install a newer libseccomp-dev");
     }
-    fault.help(format!("did you mean `{}`?", near.join("`, `")))
+    fault.help(format!("did you mean {}?", near.join(", ")))
 }
 
 #[cfg(test)]
@@ -144,12 +170,14 @@ mod tests {
     fn every_unknown_call_is_told_with_the_nearest_one() {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let known = words(&["read", "write", "mount"]);
-        let told =
-            |calls: &[&str]| crate::fault::describe(&unknown_calls("p.json", &words(calls), &known).into());
-        let wanted = "error: p.json: libseccomp knows no system call `raed`, `frobnicate`, `wirte`\n  \
-                      help: did you mean `read`, `write`?\n";
+        let told = |calls: &[&str]| {
+            crate::fault::describe(&unknown_calls("p.json", &words(calls), "2.5.4", &known).into())
+        };
+        let wanted = "error: p.json: libseccomp 2.5.4 knows no system call `raed`, `frobnicate`, `wirte`\n  \
+                      help: did you mean `read` for `raed`, `write` for `wirte`?\n";
         assert_eq!(told(&["raed", "frobnicate", "wirte"]), wanted);
         assert!(told(&["frobnicate"]).contains("help: take it out"));
+        assert!(told(&["frobnicate"; 200_000]).contains("`frobnicate` and 199990 more\n"));
     }
 
     #[test]

@@ -261,24 +261,29 @@ fn failure(
         None => "it".to_owned(),
     };
     let title = if patch.subject.is_empty() { String::new() } else { format!(" (\"{}\")", patch.subject) };
-    let hint = hint(patch, &diff, place, &words, seen);
-    ApplyFailure {
-        reason: format!("patch {number} of {of}, {}{title}: {hunk} does not apply{hint}", patch.file),
-        words,
-    }
+    let what = match corrupt_line(said) {
+        Some(line) if !seen.is_applied && crate::lab::damage::in_diff(&diff).is_none() => format!(
+            "it is damaged or cut short, at line {line} of its diff: write it again with `git format-patch`"
+        ),
+        _ => format!("{hunk} does not apply{}", hint(patch, &diff, place, seen)),
+    };
+    ApplyFailure { reason: format!("patch {number} of {of}, {}{title}: {what}", patch.file), words }
+}
+
+/// The line of the diff at which git gave up reading it. It says `corrupt patch at line N`, or `at FILE:N`, by its
+/// version.
+fn corrupt_line(said: &str) -> Option<u64> {
+    let at = said.lines().find_map(|line| line.split_once("corrupt patch at "))?.1;
+    at.rsplit([' ', ':']).next()?.parse().ok()
 }
 
 /// Why a patch may not apply, as far as it can be told.
-fn hint(patch: &Patch, diff: &str, place: Option<(&str, &str)>, words: &[String], seen: &Seen) -> String {
+fn hint(patch: &Patch, diff: &str, place: Option<(&str, &str)>, seen: &Seen) -> String {
     if seen.is_applied {
         return ": what it changes is in the tree already".to_owned();
     }
     if let Some(damage) = crate::lab::damage::in_diff(diff) {
         return format!(": it was damaged on its way: {damage}");
-    }
-    if let Some(line) = words.iter().find(|line| line.contains("corrupt patch")) {
-        let at = line.rsplit_once(':').map_or("", |(_, at)| at.trim());
-        return format!(": it is damaged or cut short, at line {at} of its diff");
     }
     let is_crlf = |text: &[u8]| memchr::memmem::find(text, b"\r\n").is_some();
     if is_crlf(&patch.diff) && !seen.text.as_ref().is_some_and(|text| is_crlf(text.as_bytes())) {
@@ -386,18 +391,18 @@ mod tests {
     }
 
     #[test]
-    fn a_corrupt_patch_keeps_gits_words() {
+    fn a_corrupt_patch_is_told_with_its_line_and_keeps_gits_words() {
         let patch = Patch::parse("0002-two.patch", PATCH.into()).unwrap();
-        let failure = failure(
-            &patch,
-            (1, 1),
-            "error: corrupt patch at /tmp/x/patch:12\n",
-            "/tmp/x/patch",
-            &Seen::default(),
-        );
-        assert_eq!(failure.words, ["error: corrupt patch at 0002-two.patch:12"]);
-        assert!(
-            failure.reason.ends_with("it does not apply: it is damaged or cut short, at line 12 of its diff")
-        );
+        // As git says it by its version.
+        for (at, kept) in [("line 12", "line 12"), ("/tmp/x/patch:12", "0002-two.patch:12")] {
+            let said = format!("error: corrupt patch at {at}\n");
+            let failure = failure(&patch, (1, 1), &said, "/tmp/x/patch", &Seen::default());
+            assert_eq!(failure.words, [format!("error: corrupt patch at {kept}")]);
+            assert_eq!(
+                failure.reason,
+                "patch 1 of 1, 0002-two.patch (\"two\"): it is damaged or cut short, at line 12 of its diff: \
+                 write it again with `git format-patch`"
+            );
+        }
     }
 }

@@ -86,7 +86,7 @@ fn what_is_no_chain_is_refused() {
     for (words, told) in [
         (vec!["--replay", &junk], "not a file of chains"),
         (vec!["--replay", "missing.chain"], "missing.chain"),
-        (vec!["--chains", "0"], "0 is not in 1..="),
+        (vec!["--chains", "0"], "a number from 1 to 1000000 is wanted"),
         (vec!["--chains", "5", "--seconds", "5"], "cannot be used with"),
     ] {
         fuzz(&lab, &words).assert(2, &[told]);

@@ -16,6 +16,7 @@ mod guests;
 mod host;
 mod interrupts;
 mod lab;
+mod messages;
 mod mutants;
 mod nights;
 mod patches;

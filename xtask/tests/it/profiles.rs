@@ -8,7 +8,7 @@ use crate::lab::Lab;
 #[test]
 fn a_shipped_profile_is_found_by_its_name() {
     let lab = Lab::new();
-    lab.run(&["profiles", "--show", "docker"]).assert(0, &["docker: 1 filters", "960 instructions"]);
+    lab.run(&["profiles", "--show", "docker"]).assert(0, &["docker: 1 filter\n", "960 instructions"]);
     lab.run(&["profiles", "--show", "@sync"]).assert(0, &["systemd-sync: 3 filters", "filter 2, "]);
     lab.run(&["profiles", "--show", "doker"])
         .assert(2, &["there is no profile `doker`", "did you mean `docker`?"]);
@@ -29,14 +29,18 @@ fn a_program_file_has_whole_instructions_and_not_too_many() {
         lab.run(&["profiles", "--show", &path.to_string_lossy()])
     };
     let allow = [6, 0, 0, 0, 0, 0, 0xff, 0x7f];
-    show("good.bpf", &allow).assert(0, &["good.bpf: 1 filters", "filter 0, 1 instructions"]);
-    for (length, told) in [(0, "0 bytes"), (7, "7 bytes"), (12, "12 bytes"), (8 * 4097, "32776 bytes")] {
+    show("good.bpf", &allow).assert(0, &["good.bpf: 1 filter\n", "filter 0, 1 instruction\n"]);
+    for (length, told) in [(0, "0 bytes"), (7, "7 bytes"), (12, "12 bytes")] {
         show("odd.bpf", &vec![0; length]).assert(2, &["odd.bpf", told, "1 to 4096 instructions"]);
     }
-    show("refused.bpf", &[0x20, 0, 0, 0, 0, 0, 0, 0]).assert(0, &["kernels refuse it", "no return"]);
+    show("long.bpf", &[0; 8 * 4097])
+        .assert(2, &["long.bpf: a program of 4097 instructions: kernels take at most 4096"]);
+    show("refused.bpf", &[0x20, 0, 0, 0, 0, 0, 0, 0])
+        .assert(2, &["filter 0, 1 instruction\n", "kernels refuse it", "no return"]);
     show("odd.chain", b"SLCX").assert(2, &["odd.chain", "does not begin with SLCH"]);
     show("odd.txt", b"").assert(2, &["odd.txt", ".json"]);
-    lab.run(&["profiles", "--show", "ghost.bpf"]).assert(2, &["ghost.bpf"]);
+    lab.run(&["profiles", "--show", "ghost.bpf"])
+        .assert(2, &["ghost.bpf", "a profile is wanted: a name, or a file that ends in"]);
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! Two things are left out: runc puts a prologue in front that answers ENOSYS to calls newer than the profile, and a
 //! `minKernel` is taken as fulfilled, as on any kernel of this lab.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 
 use crate::fault::Fault;
@@ -128,6 +130,9 @@ const ACTIONS: [&str; 9] = [
     "SCMP_ACT_TRAP",
 ];
 
+/// The largest error number of `SCMP_ACT_ERRNO`: the kernel answers it for all above.
+const ERRNO_MAX: u16 = 4095;
+
 /// Reads a profile for a container.
 ///
 /// # Errors
@@ -216,7 +221,7 @@ impl Profile {
     }
 
     fn rules(self, container: Container) -> Result<Rules, Fault> {
-        let default = answer(&self.default_action, self.default_errno_ret)?;
+        let default = answer(&self.default_action, "defaultErrnoRet", self.default_errno_ret)?;
         let arches = self.arches(container.engine)?;
         let mut rules = Vec::new();
         for (number, entry) in self.syscalls.unwrap_or_default().into_iter().enumerate() {
@@ -258,7 +263,7 @@ impl Profile {
 impl Entry {
     /// Every entry is looked at, also one that does not apply: a wrong word in it is wrong.
     fn rules(self, container: Container, default: Answer) -> Result<Vec<Rule>, Fault> {
-        let answer = answer(&self.action, self.errno_ret)?;
+        let answer = answer(&self.action, "errnoRet", self.errno_ret)?;
         let arguments = self.args.as_deref().unwrap_or_default();
         let conditions: Vec<Condition> =
             arguments.iter().map(Argument::condition).collect::<Result<_, _>>()?;
@@ -277,9 +282,12 @@ impl Entry {
         if !applies || answer == default {
             return Ok(Vec::new());
         }
+        // A name again says nothing new, and libseccomp takes its time over each.
+        let mut seen = HashSet::new();
+        let calls = calls.iter().filter(|call| seen.insert(call.as_str()));
         let rule = |call: &String, conditions| Rule { answer, call: call.clone(), conditions };
         let mut rules = Vec::new();
-        for call in &calls {
+        for call in calls {
             if asks_twice(&conditions) {
                 rules.extend(conditions.iter().map(|condition| rule(call, vec![*condition])));
             } else {
@@ -327,10 +335,12 @@ impl Demand {
     }
 }
 
-fn answer(action: &str, number: Option<u64>) -> Result<Answer, Fault> {
-    let number = u16::try_from(number.unwrap_or_else(|| EPERM.into())).map_err(|_| {
-        Fault::usage(format!("error number {}: at most {} fit an action", number.unwrap_or(0), u16::MAX))
-    })?;
+/// `field` is where the number stands.
+fn answer(action: &str, field: &str, number: Option<u64>) -> Result<Answer, Fault> {
+    let written = number.unwrap_or_else(|| EPERM.into());
+    let max = if action == "SCMP_ACT_ERRNO" { ERRNO_MAX } else { u16::MAX };
+    let number = u16::try_from(written).ok().filter(|number| *number <= max);
+    let number = number.ok_or_else(|| Fault::usage(format!("{field} {written}: at most {max}")))?;
     Ok(match action {
         "SCMP_ACT_ALLOW" => Answer::ALLOW,
         "SCMP_ACT_ERRNO" => Answer::errno(number),

@@ -94,6 +94,13 @@ fn the_runtime_specification_names_architectures_itself() {
     assert_eq!(rules(other, DOCKER), "default 2146435073\narch x86_64\narch arm\n");
 }
 
+#[test]
+fn a_name_that_stands_again_makes_no_rule_again() {
+    let names = vec![r#""read", "write""#; 100_000].join(", ");
+    let rules = of_entries(&format!(r#"{{ "names": [{names}], "action": "SCMP_ACT_ALLOW" }}"#), DOCKER);
+    assert_eq!(rules, ["rule 2147418112 read", "rule 2147418112 write"]);
+}
+
 /// What is told of a profile that is refused.
 fn refused(text: &str) -> String {
     let error = anyhow::Error::from(parse("p.json", text, DOCKER).unwrap_err());
@@ -133,7 +140,18 @@ fn what_is_wrong_is_told_with_the_nearest_word() {
                  "archMap": [{ "architecture": "SCMP_ARCH_X86" }] }"#,
             "do not go together",
         ),
-        (r#"{ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 65536 }"#, "error number 65536"),
+        (
+            r#"{ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 65536 }"#,
+            "p.json: defaultErrnoRet 65536: at most 4095",
+        ),
+        (
+            &entry(r#"{ "names": ["read"], "action": "SCMP_ACT_ERRNO", "errnoRet": 5000 }"#),
+            "syscalls[1]: errnoRet 5000: at most 4095",
+        ),
+        (
+            &entry(r#"{ "names": ["read"], "action": "SCMP_ACT_TRACE", "errnoRet": 65536 }"#),
+            "syscalls[1]: errnoRet 65536: at most 65535",
+        ),
         (r#"{ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": -1 }"#, "integer `-1`"),
         (&entry(r#"{ "names": ["re ad"], "action": "SCMP_ACT_LOG" }"#), "syscalls[1]: `re ad` is no name"),
         (&entry(r#"{ "action": "SCMP_ACT_LOG" }"#), "syscalls[1]: either `name` or `names`"),
