@@ -2,6 +2,7 @@
 //! A plan carried out with a record and a terminal: what `test` and the verbs like it share.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Instant, SystemTime};
 
@@ -130,7 +131,7 @@ impl<'a> OpenRun<'a> {
         let cache = session.cache()?;
         // Before the record is begun: what fails here must not leave one that says `running`.
         let (host, toolchain) = (describe_host()?, Toolchain::ask()?);
-        let run = new_run(&session.lab, plans, seed, &host)?;
+        let run = new_run(&session.results, &session.lab, plans, seed, &host)?;
         let folder = RunFolder::create(&session.results, &run.id)?;
         folder.write(&run)?;
         let terminal = Terminal::new();
@@ -269,12 +270,12 @@ fn blank(guest: &GuestWork) -> CellRecord {
 }
 
 /// A record in which nothing has a verdict yet.
-fn new_run(lab: &Lab, plans: &[&Plan], seed: u64, host: &Host) -> Result<Run> {
+fn new_run(results: &Path, lab: &Lab, plans: &[&Plan], seed: u64, host: &Host) -> Result<Run> {
     let now = SystemTime::now();
     let guests = plans.iter().flat_map(|plan| &plan.guests);
     Ok(Run {
         schema: SCHEMA,
-        id: new_id(now),
+        id: new_id(results, now),
         state: RunState::Running,
         started: timestamp(now),
         ended: None,

@@ -32,7 +32,11 @@ pub fn run(cli: &Cli, args: &MergeArgs) -> Result<u8> {
     let folders = shard_folders(&args.shards)?;
     let runs = folders.iter().map(|folder| store::read_folder(folder)).collect::<Result<Vec<Run>>>()?;
     let flavors: Vec<String> = session.lab.defaults.flavors.iter().map(ToString::to_string).collect();
-    let naming = Naming { id: new_id(SystemTime::now()), command: engine::command_line(), flavors: &flavors };
+    let naming = Naming {
+        id: new_id(&session.results, SystemTime::now()),
+        command: engine::command_line(),
+        flavors: &flavors,
+    };
     let mut merged = merge(&runs, naming)?;
     let missing = hold_against(&mut merged, &plan);
     tell_extra(&merged, &plan);

@@ -22,10 +22,21 @@ pub fn timestamp(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
-/// A new run id: the time, and four digits that tell two of the same second apart.
-pub fn new_id(time: SystemTime) -> String {
+/// A new run id: the time, and four digits that tell two of the same second apart; none that `results` has.
+pub fn new_id(results: &Path, time: SystemTime) -> String {
+    let mut turn = 0_u64;
+    loop {
+        let id = nth_id(time, turn);
+        if !results.join(&id).exists() {
+            return id;
+        }
+        turn += 1;
+    }
+}
+
+fn nth_id(time: SystemTime, turn: u64) -> String {
     let stamp: String = timestamp(time).chars().filter(char::is_ascii_alphanumeric).collect();
-    let salt = format!("{:?} {}", time, std::process::id());
+    let salt = format!("{:?} {} {turn}", time, std::process::id());
     format!("{stamp}-{}", &hex(&Sha256::digest(salt.as_bytes()))[..4])
 }
 
@@ -189,13 +200,22 @@ struct SchemaOnly {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_whose_folder_is_there_is_not_given_again() {
+        let results = tempfile::tempdir().unwrap();
+        let now = SystemTime::UNIX_EPOCH;
+        let first = new_id(results.path(), now);
+        fs::create_dir(results.path().join(&first)).unwrap();
+        assert_ne!(new_id(results.path(), now), first);
+    }
     use crate::record::model::RunState;
     use crate::record::sample;
     use std::time::Duration;
 
     #[test]
     fn ids_sort_by_time_and_look_as_documented() {
-        let id = new_id(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        let id = nth_id(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000), 0);
         assert!(id.starts_with("20231114T221320Z-"), "{id}");
         assert_eq!(id.len(), "20231114T221320Z-0000".len());
     }

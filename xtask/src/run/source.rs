@@ -15,8 +15,9 @@ use crate::run::context::Context;
 use crate::run::event::{Cached, Step};
 use crate::run::git::Git;
 use crate::run::import::{Imported, import};
+use crate::run::kernel_tree::kernel_tree;
 use crate::sys::lock::Lock;
-use crate::sys::process::{Exit, is_host_trouble};
+use crate::sys::process::is_host_trouble;
 
 /// A patched tree.
 #[derive(Debug)]
@@ -319,32 +320,6 @@ fn hunk_number(patch: &str, file: &str, line: &str) -> Option<(usize, usize)> {
         }
     }
     Some((found?, count))
-}
-
-/// The id of everything that can change a kernel's bytes: `Documentation/` and
-/// `tools/testing/` cannot.
-fn kernel_tree(imported: &Imported, tree: &str) -> Result<String> {
-    let git = &imported.git;
-    let mut kept = String::new();
-    for (folder, left_out) in [("", ["Documentation", "tools"].as_slice()), ("tools/", &["testing"])] {
-        let expression = format!("{tree}:{folder}");
-        // Only `tools/` may be missing.
-        let captured = match folder {
-            "" => git.run(&["ls-tree", &expression])?,
-            _ => git.try_with(&["ls-tree", &expression], None, None, b"")?,
-        };
-        if !matches!(captured.exit, Exit::Code(_)) {
-            return Err(Fault::infra(format!("git ls-tree: {}", captured.exit)).into());
-        }
-        for line in captured.text().lines() {
-            let name = line.split('\t').nth(1).unwrap_or("");
-            if !left_out.contains(&name) {
-                kept.push_str(line);
-                kept.push('\n');
-            }
-        }
-    }
-    Ok(KeyBuilder::new("kernel tree").part("entries", kept).finish().as_str().to_owned())
 }
 
 #[cfg(test)]
