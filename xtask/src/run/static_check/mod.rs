@@ -15,6 +15,7 @@ mod header;
 mod host_program;
 mod kconfig;
 mod kconfig_option;
+mod known;
 mod machine_code;
 mod masked_index;
 mod patch;
