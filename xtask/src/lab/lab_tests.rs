@@ -50,7 +50,7 @@ fn mistakes_are_named_with_what_could_be_meant() {
         ("\"base.config\"", "\"bass.config\"", "bass.config"),
         ("binary = \"posix_timers\"", "binary = \"../x\"", "no plain relative path"),
         ("method = \"kconfig\"", "method = \"kconf\"", "unknown variant `kconf`"),
-        ("like = \"kernel/seccomp.o\"", "lik = \"kernel/seccomp.o\"", "unknown field `lik`"),
+        ("like = \"kernel/exec_domain.o\"", "lik = \"kernel/exec_domain.o\"", "unknown field `lik`"),
         ("method = \"text\", file = \"", "method = \"text\", file = \"/", "no plain relative path"),
         ("define\\s+SECCOMP_ARCH_NATIVE", "define\\s+(SECCOMP_ARCH_NATIVE", "is no pattern"),
         ("cross = \"riscv64\"", "cross = \"riscv46\"", "there is no cross toolchain `riscv46`"),

@@ -40,3 +40,23 @@ fn beside_other_checks_the_guest_is_booted_once_and_both_count() {
     lab.test(&both).assert(100, &["review.x32-comment fail"]);
     assert_eq!(lab.only_cell()["checks"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn an_object_that_did_not_compile_is_compiled_again_once_its_file_is_another() {
+    let lab = Lab::new();
+    let header = ["--series", "none", "--flavor", "x86_64", "--check", "review.header"];
+    lab.change_tree("include/linux/seccomp.h", "/* nothing */\n");
+    lab.change_tree("arch/x86/Kconfig", "config X86\n");
+    // The fake make has no rule for single objects.
+    lab.test(&header).assert(100, &["review.header fail"]);
+    assert_eq!(lab.calls("make kernel/exec_domain.o").len(), 1);
+    lab.test(&header).assert(100, &["review.header fail"]);
+    assert_eq!(lab.calls("make kernel/exec_domain.o").len(), 1);
+    // Other files decide nothing of it.
+    lab.change_tree("kernel/seccomp.c", "int other;\n");
+    lab.test(&header).assert(100, &["review.header fail"]);
+    assert_eq!(lab.calls("make kernel/exec_domain.o").len(), 1);
+    lab.change_tree("kernel/exec_domain.c", "int mended;\n");
+    lab.test(&header).assert(100, &["review.header fail"]);
+    assert_eq!(lab.calls("make kernel/exec_domain.o").len(), 2);
+}

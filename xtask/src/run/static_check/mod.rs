@@ -217,8 +217,11 @@ fn inner_key(subject: &Subject<'_>, applies: &[FilePattern], method: &Method) ->
         Method::Header { cross, like, .. } => {
             paths.extend(["include", "arch", "scripts", "Makefile"]);
             let kconfig = kconfig::inputs(subject, None)?;
+            // The object is compiled first, for its flags: where it does not compile, that is the result.
+            let compiled = build::source_of(like);
             let key = key
-                .part("base", base_entries(subject, &["include", "arch"])?)
+                .part("base", base_entries(subject, &["include", "arch", &compiled])?)
+                .part("sources", subject.entries(&[&compiled])?)
                 .part("kconfig", kconfig)
                 .part("is patched", is_patched(subject)?)
                 .part("neighbours", neighbours(subject, like)?);
