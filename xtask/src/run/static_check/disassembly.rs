@@ -31,7 +31,7 @@ pub(super) fn look(subject: &Subject<'_>, role: &str, parts: &[String], rule: &R
     };
     let starts = image.named(name);
     if starts.is_empty() {
-        return Ok(Found::Absent(format!("the kernel has no function {name}")));
+        return Ok(Found::no_function(role, name, "the kernel"));
     }
     let parts: Vec<&str> = parts.iter().filter_map(|role| subject.function(role)).collect();
     let followed: Vec<&str> = parts.iter().copied().chain(BIT_TESTS).collect();

@@ -77,6 +77,18 @@ enum Found {
     Subs(Vec<SubRecord>),
 }
 
+impl Found {
+    /// A function that has a name, and is not there, where the check has a subject. It was renamed, or
+    /// its name is wrong: either way nothing was looked at.
+    fn no_function(role: &str, name: &str, place: &str) -> Self {
+        let reason = format!(
+            "{place} has no function {name}, which [functions] says is the `{role}`: if it has another name, \
+             give that in the series.toml of the series, or in [functions.\"TREE\"] of configs/lab.toml"
+        );
+        Self::Subs(vec![sub(1, name, false, reason)])
+    }
+}
+
 impl<'a> Subject<'a> {
     /// A kernel and its source.
     ///
