@@ -4,7 +4,7 @@
 use super::check::CUT;
 use crate::lab::mutant::{Expect, KILLER_BOOT, KILLER_BUILD, KILLER_LOG, MutantFacts, STAGES};
 use crate::lab::names::CheckName;
-use crate::record::model::{CellRecord, CheckRecord, CheckStatus, Outcome};
+use crate::record::model::{CellRecord, CheckRecord, CheckStatus, Outcome, SubRecord};
 use crate::record::mutant::{Kill, MutantOutcome, MutantRecord};
 
 /// What is known of a mutant when its cells have their verdicts.
@@ -64,20 +64,47 @@ fn verdict<'a>(
     {
         return (MutantOutcome::BuildFailed, cell.reason.clone());
     }
-    match (kills.first(), facts.equivalent) {
-        (None, Some(_)) => (MutantOutcome::Equivalent, String::new()),
-        (None, None) => (MutantOutcome::Survived, missed(facts, cells)),
-        (Some(kill), Some(_)) => {
-            let why = format!("it is declared equivalent, and {} noticed: {}", kill.by, kill.first);
-            (MutantOutcome::Refuted, why)
-        }
-        (Some(_), None) => match &facts.killer {
-            Some(killer) if !kills.iter().any(|kill| is_by(kill, killer)) => {
-                (MutantOutcome::WrongKiller, missed(facts, cells))
-            }
-            _ => (MutantOutcome::Killed, String::new()),
-        },
+    let Some(kill) = kills.first() else {
+        return match facts.equivalent {
+            Some(_) => (MutantOutcome::Equivalent, String::new()),
+            None => (MutantOutcome::Survived, missed(facts, cells)),
+        };
+    };
+    let wanted: Vec<&Kill> = kills.iter().filter(|kill| is_wanted(kill, facts, cells.clone())).collect();
+    if wanted.is_empty() {
+        return (MutantOutcome::WrongKiller, missed(facts, cells));
     }
+    if !facts.hangs && wanted.iter().all(|kill| kill.by_deadline) {
+        return (MutantOutcome::Undecided, only_slow(&wanted));
+    }
+    if facts.equivalent.is_some() {
+        let kill = wanted.iter().find(|kill| !kill.by_deadline).copied().unwrap_or(kill);
+        let why = format!("it is declared equivalent, and {} noticed: {}", kill.by, kill.first);
+        return (MutantOutcome::Refuted, why);
+    }
+    (MutantOutcome::Killed, String::new())
+}
+
+/// What a slow host can do as well shows nothing.
+fn only_slow(kills: &[&Kill]) -> String {
+    let mut by: Vec<String> = kills.iter().map(|kill| format!("`{}`", kill.by)).collect();
+    by.dedup();
+    format!(
+        "{} took too long, which a busy host can make it, and noticed nothing else: try again on a quieter \
+         one; if the fault makes it hang, say `hangs = true` in mutants.toml",
+        by.join(", ")
+    )
+}
+
+/// Whether a kill is by the killer that is named, and if one is, for the finding that is named.
+fn is_wanted<'a>(kill: &Kill, facts: &MutantFacts, mut cells: impl Iterator<Item = &'a CellRecord>) -> bool {
+    let is_by_killer = facts.killer.as_ref().is_none_or(|killer| is_by(kill, killer));
+    let is_the_finding = |part: &String| {
+        let here = cells.find(|cell| cell.id == kill.cell).into_iter().flat_map(|cell| &cell.findings);
+        let mut those = here.filter(|finding| finding.title == kill.first);
+        those.any(|finding| finding.family.contains(part.as_str()) || finding.title.contains(part.as_str()))
+    };
+    is_by_killer && facts.finding.as_ref().is_none_or(is_the_finding)
 }
 
 /// Why the killer that was named is not among those that noticed.
@@ -85,6 +112,9 @@ fn missed<'a>(facts: &MutantFacts, mut cells: impl Iterator<Item = &'a CellRecor
     let Some(killer) = &facts.killer else {
         return "no check is named that is meant to notice it".into();
     };
+    if let Some(finding) = &facts.finding {
+        return format!("`{killer}` is meant to notice it by a finding of `{finding}`, and did not");
+    }
     let mut asked = cells.by_ref().flat_map(|cell| &cell.checks);
     let was_asked = STAGES.contains(&killer.as_str()) || asked.any(|check| is_under(&check.name, killer));
     if was_asked {
@@ -151,13 +181,15 @@ fn kills_in(cell: &CellRecord, healthy: &CellRecord) -> Vec<Kill> {
     kills
 }
 
+/// Whether a sub-result was the same on the healthy kernel.
+fn was_so(before: Option<&CheckRecord>, sub: &SubRecord) -> bool {
+    let is_same = |other: &SubRecord| other.name() == sub.name() && other.status == sub.status;
+    before.is_some_and(|before| before.subs.iter().any(is_same))
+}
+
 /// The first sub-result that is otherwise than on the healthy kernel.
 fn first_of(check: &CheckRecord, before: Option<&CheckRecord>) -> String {
-    let was_so = |name: &str, status| {
-        before.is_some_and(|before| before.subs.iter().any(|sub| sub.name() == name && sub.status == status))
-    };
-    let differs =
-        check.subs.iter().find(|sub| sub.status != CheckStatus::Pass && !was_so(&sub.name(), sub.status));
+    let differs = check.subs.iter().find(|sub| sub.status != CheckStatus::Pass && !was_so(before, sub));
     differs.map_or_else(|| check.reason.clone(), |sub| sub.name())
 }
 

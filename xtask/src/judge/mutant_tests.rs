@@ -21,6 +21,8 @@ fn facts(killer: Option<&str>) -> MutantFacts {
         equivalent: None,
         proof: None,
         killer: killer.map(str::to_owned),
+        finding: None,
+        hangs: false,
     }
 }
 
@@ -114,6 +116,54 @@ fn a_finding_of_the_kernel_log_kills_and_is_not_the_reference_checks_merit() {
     let record = judged(&facts(Some("kernel-log")), &[found]);
     assert_eq!((record.outcome, record.by_reference), (MutantOutcome::Killed, false));
     assert_eq!(record.kills[0].first, "refcount_t: underflow");
+}
+
+#[test]
+fn a_finding_that_is_named_has_to_be_the_one() {
+    let mut found = run_of(Outcome::Fail, CheckStatus::Pass, CheckStatus::Pass);
+    found.findings.push(FindingRecord {
+        family: "kasan".into(),
+        title: "BUG: KASAN: use-after-free in f".into(),
+        check: "bpf".into(),
+        excerpt: Vec::new(),
+    });
+    for (finding, outcome) in [
+        ("KASAN", MutantOutcome::Killed),
+        ("kasan", MutantOutcome::Killed),
+        ("in f", MutantOutcome::Killed),
+        ("leak", MutantOutcome::WrongKiller),
+    ] {
+        let facts = MutantFacts { finding: Some(finding.into()), ..facts(Some("kernel-log")) };
+        let record = judged(&facts, std::slice::from_ref(&found));
+        assert_eq!(record.outcome, outcome, "{finding}");
+        let missed = record.reason.contains("by a finding of `leak`");
+        assert_eq!(missed, outcome == MutantOutcome::WrongKiller, "{}", record.reason);
+    }
+}
+
+#[test]
+fn what_only_took_too_long_shows_nothing_unless_the_fault_hangs() {
+    let cut = |by_bpf: CheckStatus| {
+        let mut cell = run_of(Outcome::Fail, by_bpf, CheckStatus::Fail);
+        cell.checks[1].reason = "killed at its deadline after 7 ms".into();
+        cell
+    };
+    use CheckStatus::{Fail, Pass};
+    let killer = facts(Some("cache"));
+    let record = judged(&killer, &[healthy(), cut(Pass)]);
+    assert_eq!(record.outcome, MutantOutcome::Undecided);
+    assert!(record.reason.contains("`cache.dump` took too long"), "{}", record.reason);
+    // What another check says is no word of the killer's.
+    assert_eq!(judged(&killer, &[cut(Fail)]).outcome, MutantOutcome::Undecided);
+    assert_eq!(judged(&facts(None), &[cut(Fail)]).outcome, MutantOutcome::Killed);
+    assert_eq!(judged(&facts(None), &[cut(Pass)]).outcome, MutantOutcome::Undecided);
+    // In one cell it was cut off, and in the other it noticed.
+    assert_eq!(judged(&killer, &[cut(Pass), dump_fails()]).outcome, MutantOutcome::Killed);
+    let hangs = MutantFacts { hangs: true, ..killer };
+    assert_eq!(judged(&hangs, &[cut(Pass)]).outcome, MutantOutcome::Killed);
+    // A slow host refutes no proof.
+    assert_eq!(judged(&equivalent(), &[cut(Pass)]).outcome, MutantOutcome::Undecided);
+    assert_eq!(judged(&equivalent(), &[cut(Fail)]).outcome, MutantOutcome::Refuted);
 }
 
 #[test]

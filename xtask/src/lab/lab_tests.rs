@@ -6,8 +6,12 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The project's own configuration with one text replaced.
+/// The project's own configuration with one text of `lab.toml` replaced.
 fn with(from: &str, to: &str) -> Result<Lab> {
+    with_in("configs/lab.toml", from, to)
+}
+
+fn with_in(file: &str, from: &str, to: &str) -> Result<Lab> {
     let folder = tempfile::tempdir().unwrap();
     let copy = |name: &str| {
         let (from, to) = (root().join(name), folder.path().join(name));
@@ -21,7 +25,7 @@ fn with(from: &str, to: &str) -> Result<Lab> {
     ["configs", "configs/kernel", "kernel-patches", "kernel-patches/seccomp-cache"]
         .into_iter()
         .for_each(copy);
-    let path = folder.path().join("configs/lab.toml");
+    let path = folder.path().join(file);
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains(from), "{from}");
     fs::write(&path, text.replacen(from, to, 1)).unwrap();
@@ -53,11 +57,13 @@ fn mistakes_are_named_with_what_could_be_meant() {
         ("\"base.config\"", "\"bass.config\"", "bass.config"),
         ("binary = \"posix_timers\"", "binary = \"../x\"", "no plain relative path"),
         ("method = \"kconfig\"", "method = \"kconf\"", "unknown variant `kconf`"),
-        ("like = \"kernel/seccomp.o\"", "lik = \"kernel/seccomp.o\"", "unknown field `lik`"),
+        ("like = \"kernel/exec_domain.o\"", "lik = \"kernel/exec_domain.o\"", "unknown field `lik`"),
         ("method = \"text\", file = \"", "method = \"text\", file = \"/", "no plain relative path"),
         ("define\\s+SECCOMP_ARCH_NATIVE", "define\\s+(SECCOMP_ARCH_NATIVE", "is no pattern"),
         ("cross = \"riscv64\"", "cross = \"riscv46\"", "there is no cross toolchain `riscv46`"),
         ("[functions.\"6.1\"]", "[functions.\"6.2\"]", "there is no tree `6.2`"),
+        ("exception = \"", "exeption = \"", "there is no role of a function `exeption`"),
+        ("helpers = [\"exception\"]", "helpers = []", "there is no role of a function `exception`"),
         ("[check.\"review.kconfig\".static]", "[check.seccomp_bpf.static]", "`static` is missing"),
         ("kind = \"kselftest\"", "kind = \"static\"", "`target` does not belong"),
         ("kind = \"oracle\"", "kind = \"static\"", "`program` does not belong"),
@@ -67,6 +73,15 @@ fn mistakes_are_named_with_what_could_be_meant() {
         assert!(text.contains(wanted), "{from} -> {to}: {text}");
         assert_eq!(crate::fault::exit_code(&error), crate::fault::EXIT_USAGE, "{text}");
     }
+}
+
+#[test]
+fn a_role_of_a_series_is_one_that_a_check_asks_for() {
+    let error = with_in("kernel-patches/seccomp-cache/series.toml", "walk = ", "wlak = ").unwrap_err();
+    let text = crate::fault::describe(&error);
+    assert!(text.contains("there is no role of a function `wlak`"), "{text}");
+    assert!(text.contains("did you mean `walk`?") && text.contains("seccomp-cache/series.toml"), "{text}");
+    assert_eq!(crate::fault::exit_code(&error), crate::fault::EXIT_USAGE, "{text}");
 }
 
 #[test]

@@ -81,6 +81,11 @@ pub struct MutantFacts {
     /// The check, or family of checks, or sub-result, or stage, that must be among those that notice.
     /// A check that is not in the default matrix is asked of this mutant.
     pub killer: Option<String>,
+    /// Which finding of the kernel log is meant, where that is the killer: a part of its family or title.
+    pub finding: Option<String>,
+    /// Whether its killer notices by nothing but its deadline, since the fault makes something hang.
+    #[serde(default)]
+    pub hangs: bool,
 }
 
 /// What a mutant touches, and so how much is built again. In the order of a run.
@@ -272,6 +277,13 @@ impl Mutant {
             && !STAGES.contains(&killer.as_str())
         {
             CheckName::parse(killer).map_err(|error| error.within(&format!("mutant `{}`", facts.name)))?;
+        }
+        let is_of_log = facts.killer.as_deref() == Some(KILLER_LOG);
+        if facts.finding.as_ref().is_some_and(|finding| !is_of_log || finding.trim().is_empty()) {
+            return refuse(format!("`finding` is a text, and goes with `killer = \"{KILLER_LOG}\"`"));
+        }
+        if facts.hangs && facts.killer.is_none() {
+            return refuse("`hangs` says how its `killer` notices, and it has none".into());
         }
         let touched = kind_of(&self.patch.files);
         if touched != facts.kind {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Names in the configuration that must be known.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::{Context, Result};
 
 use crate::fault::Fault;
@@ -8,6 +10,7 @@ use crate::lab::Lab;
 use crate::lab::check::CheckKind;
 use crate::lab::kernel::Variant;
 use crate::lab::names::{KernelName, MatrixName, SeriesName, TreeName, unknown};
+use crate::lab::static_check::Method;
 use crate::lab::tree::TreeSource;
 
 impl Lab {
@@ -29,8 +32,9 @@ impl Lab {
         for (name, variant) in &self.variants {
             self.validate_variant(variant).with_context(|| format!("in [variant.{name}]"))?;
         }
-        for tree in self.functions.keys() {
+        for (tree, functions) in &self.functions {
             self.tree(tree).context("in [functions]")?;
+            self.validate_roles(functions).with_context(|| format!("in [functions.\"{tree}\"]"))?;
         }
         for check in self.checks.values() {
             if let CheckKind::Static { method, .. } = &check.kind {
@@ -58,6 +62,8 @@ impl Lab {
             }
         }
         for series in self.series.values() {
+            self.validate_roles(&series.facts.functions)
+                .with_context(|| format!("in kernel-patches/{}/series.toml, [functions]", series.name))?;
             if let Some(tree) = &series.facts.tree {
                 self.tree(tree).with_context(|| format!("in kernel-patches/{}/series.toml", series.name))?;
             }
@@ -71,6 +77,16 @@ impl Lab {
             }
         }
         Ok(())
+    }
+
+    /// A name for a role that no check asks for would never be looked at.
+    fn validate_roles(&self, functions: &BTreeMap<String, String>) -> Result<(), Fault> {
+        let methods = self.checks.values().filter_map(|check| match &check.kind {
+            CheckKind::Static { method, .. } => Some(method),
+            _ => None,
+        });
+        let asked: BTreeSet<&str> = methods.flat_map(roles).collect();
+        functions.keys().try_for_each(|role| known("role of a function", role, asked.iter().copied()))
     }
 
     fn validate_variant(&self, variant: &Variant) -> Result<(), Fault> {
@@ -88,6 +104,16 @@ impl Lab {
         }
         Ok(())
     }
+}
+
+/// Roles of functions that a static check asks for.
+fn roles(method: &Method) -> Vec<&str> {
+    let (function, others) = match method {
+        Method::Disassembly { function, follow, .. } => (function, follow),
+        Method::HostProgram { function, helpers, .. } => (function, helpers),
+        _ => return Vec::new(),
+    };
+    others.iter().chain([function]).map(String::as_str).collect()
 }
 
 fn known<'a>(

@@ -375,9 +375,13 @@ fn failed(context: &Context<'_>, timer: StepTimer, exit: Exit, log: PathBuf) -> 
             .into());
     }
     if exit == Exit::Deadline {
-        let reason = format!("make was killed at its deadline; see {}", log.display());
-        context.done(timer, reason.clone(), Cached::No);
-        return Ok(Built::Failed { reason, excerpt: Vec::new(), log });
+        // A busy host makes it, and a build has no end that a kernel could keep it from.
+        return Err(Fault::infra("make was killed at its deadline")
+            .help(format!(
+                "see {}; `build` in [deadline] of configs/lab.toml is how long it may take",
+                log.display()
+            ))
+            .into());
     }
     if let Some(BuildFailure::Host { message }) = &report.failure {
         return Err(Fault::infra(format!("building a kernel: {message}"))

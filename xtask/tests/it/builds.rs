@@ -51,6 +51,17 @@ fn a_full_disk_is_no_fault_of_the_kernel() {
 }
 
 #[test]
+fn a_make_that_runs_into_its_deadline_is_no_fault_of_the_kernel() {
+    let lab = Lab::new();
+    lab.change_config(&[], |config| {
+        config["deadline"].as_table_mut().unwrap().insert("build".into(), "2s".into());
+    });
+    lab.steer("make", "hang");
+    lab.test_cell(&[]).assert(105, &["INFRA", "make was killed at its deadline"]);
+    lab.assert_cell("infra", "make was killed at its deadline");
+}
+
+#[test]
 fn a_selftest_that_does_not_compile_is_told_with_file_and_line() {
     let lab = Lab::new();
     let file = "tools/testing/selftests/seccomp/seccomp_bpf.c";

@@ -40,3 +40,47 @@ fn beside_other_checks_the_guest_is_booted_once_and_both_count() {
     lab.test(&both).assert(100, &["review.x32-comment fail"]);
     assert_eq!(lab.only_cell()["checks"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn a_function_that_is_not_called_what_the_configuration_says_fails() {
+    let lab = Lab::new();
+    let walk = ["--series", "none", "--flavor", "x86_64", "--check", "review.walk-bounds"];
+    let text = "bool renamed(struct sock_fprog_kern *prog, struct seccomp_data *sd)\n{\n\treturn false;\n}\n";
+    lab.change_tree("kernel/seccomp.c", text);
+    lab.test(&walk).assert(100, &["review.walk-bounds fail"]);
+    let sub = lab.only_cell()["checks"][0]["subs"][0].clone();
+    assert_eq!(sub["path"][0], "seccomp_is_const_allow", "{sub:#}");
+    assert!(sub["reason"].as_str().unwrap().contains("kernel/seccomp.c has no function"), "{sub:#}");
+    // Nothing of the kind is there: it is nobody's fault.
+    lab.change_tree("kernel/seccomp.c", "int seccomp;\n");
+    lab.test(&walk).assert(100, &["review.walk-bounds absent", "has nothing that fits"]);
+    // In a kernel it is the same: this one has no functions at all.
+    let guard = ["--series", "none", "--flavor", "x86_64", "--check", "review.speculation-guard"];
+    lab.change_tree(HEADER, WITH);
+    lab.test(&guard).assert(100, &["review.speculation-guard fail"]);
+    let sub = lab.only_cell()["checks"][0]["subs"][0].clone();
+    assert!(
+        sub["reason"].as_str().unwrap().contains("the kernel has no function __seccomp_filter"),
+        "{sub:#}"
+    );
+}
+
+#[test]
+fn an_object_that_did_not_compile_is_compiled_again_once_its_file_is_another() {
+    let lab = Lab::new();
+    let header = ["--series", "none", "--flavor", "x86_64", "--check", "review.header"];
+    lab.change_tree("include/linux/seccomp.h", "/* nothing */\n");
+    lab.change_tree("arch/x86/Kconfig", "config X86\n");
+    // The fake make has no rule for single objects.
+    lab.test(&header).assert(100, &["review.header fail"]);
+    assert_eq!(lab.calls("make kernel/exec_domain.o").len(), 1);
+    lab.test(&header).assert(100, &["review.header fail"]);
+    assert_eq!(lab.calls("make kernel/exec_domain.o").len(), 1);
+    // Other files decide nothing of it.
+    lab.change_tree("kernel/seccomp.c", "int other;\n");
+    lab.test(&header).assert(100, &["review.header fail"]);
+    assert_eq!(lab.calls("make kernel/exec_domain.o").len(), 1);
+    lab.change_tree("kernel/exec_domain.c", "int mended;\n");
+    lab.test(&header).assert(100, &["review.header fail"]);
+    assert_eq!(lab.calls("make kernel/exec_domain.o").len(), 2);
+}

@@ -51,7 +51,7 @@ pub(super) fn look(
         return Ok(Found::Absent(format!("the tree has no {source}")));
     };
     let Some(function) = extract(&text, name) else {
-        return Ok(Found::Absent(format!("the tree's {source} has no function {name}")));
+        return Ok(Found::no_function(role, name, &format!("the tree's {source}")));
     };
     let scratch = subject.context.cache.temporary()?;
     let helpers = wanted.helpers.iter().filter_map(|role| extract(&text, subject.function(role)?));

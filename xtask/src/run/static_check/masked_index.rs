@@ -2,80 +2,21 @@
 //! Is the index of a bit test masked? A forward analysis over the instructions of a function.
 //!
 //! A mask is what `cmp INDEX, SIZE; sbb R, R` leaves in `R`: all ones where the index is in bounds,
-//! else zero, without a branch. A value is masked once it was ANDed with a mask. What is known at a
-//! bit test must hold on *every* path to it: where paths meet, only what all of them know is kept.
-//! A test of a bit that is a constant of the code is none: nobody chooses it.
+//! else zero, without a branch. It masks that index, whatever register or stack slot holds it, and
+//! nothing else; with another size than those that are right it is no mask. A value is masked once
+//! it was ANDed with a mask of its own. What is known at a bit test must hold on *every* path to it:
+//! where paths meet, only what all of them know is kept. A test of a bit that is a constant of the
+//! code is none: nobody chooses it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use iced_x86::{
-    Code, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
+    Code, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register, RflagsBits,
 };
 
+pub(super) use super::known::Known;
+use super::known::Place;
 use super::machine_code::Function;
-
-/// A place that holds a value: a register at its full width, or a slot of the stack. Where RBP is no
-/// frame pointer its slots may be anything; a store through another register is not seen there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    Register(Register),
-    Slot(Register, i64),
-}
-
-/// What is known of the places.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Known {
-    masks: BTreeSet<Place>,
-    masked: BTreeSet<Place>,
-    constants: BTreeSet<Place>,
-}
-
-impl Known {
-    /// A constant on one path and a masked value on the other is a value like a masked one.
-    fn meet(&self, other: &Known) -> Known {
-        let constants: BTreeSet<Place> = self.constants.intersection(&other.constants).copied().collect();
-        let bounded =
-            |one: &Known| -> BTreeSet<Place> { one.masked.union(&one.constants).copied().collect() };
-        let both: BTreeSet<Place> = bounded(self).intersection(&bounded(other)).copied().collect();
-        Known {
-            masks: self.masks.intersection(&other.masks).copied().collect(),
-            masked: both.difference(&constants).copied().collect(),
-            constants,
-        }
-    }
-
-    fn sets(&mut self) -> [&mut BTreeSet<Place>; 3] {
-        [&mut self.masks, &mut self.masked, &mut self.constants]
-    }
-
-    fn forget(&mut self, place: Place) {
-        self.sets().into_iter().for_each(|places| {
-            places.remove(&place);
-        });
-    }
-
-    fn copy(&mut self, from: Place, to: Place) {
-        for places in self.sets() {
-            if places.contains(&from) {
-                places.insert(to);
-            } else {
-                places.remove(&to);
-            }
-        }
-    }
-
-    /// What a called function still knows: registers. Its stack is another.
-    fn into_callee(self) -> Known {
-        let registers = |places: BTreeSet<Place>| {
-            places.into_iter().filter(|place| matches!(place, Place::Register(_))).collect()
-        };
-        Known {
-            masks: registers(self.masks),
-            masked: registers(self.masked),
-            constants: registers(self.constants),
-        }
-    }
-}
 
 /// A bit test with a variable index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,21 +38,22 @@ pub(super) struct Seen {
     pub(super) calls: Vec<(u64, Known)>,
 }
 
-/// Follows a function, entered with what is known.
-pub(super) fn follow(function: &Function, entry: &Known) -> Seen {
+/// Follows a function, entered with what is known. `sizes` are those that an index may be compared
+/// with for a mask.
+pub(super) fn follow(function: &Function, entry: &Known, sizes: &[u64]) -> Seen {
     let code = &function.code;
-    let before = known_before(code, entry);
+    let before = known_before(code, entry, sizes);
     let mut seen = Seen::default();
     for (at, instruction) in code.iter().enumerate() {
         // What no path that we see reaches may be reached by a jump table: nothing is known there.
         let known = before[at].clone().unwrap_or_default();
         if let Some(index) = tested_index(instruction) {
             let place = Place::Register(index.full_register());
-            if !known.constants.contains(&place) {
+            if !known.is_constant(place) {
                 seen.tests.push(BitTest {
                     function: function.name.clone(),
                     address: instruction.ip(),
-                    is_masked: known.masked.contains(&place),
+                    is_masked: known.is_masked(place),
                 });
             }
         }
@@ -135,7 +77,7 @@ fn tested_index(instruction: &Instruction) -> Option<Register> {
 }
 
 /// What is known before each instruction; nothing for those that no path reaches.
-fn known_before(code: &[Instruction], entry: &Known) -> Vec<Option<Known>> {
+fn known_before(code: &[Instruction], entry: &Known, sizes: &[u64]) -> Vec<Option<Known>> {
     let index_of: BTreeMap<u64, usize> = code.iter().enumerate().map(|(at, one)| (one.ip(), at)).collect();
     let mut before: Vec<Option<Known>> = vec![None; code.len()];
     let mut open: Vec<usize> = Vec::new();
@@ -145,9 +87,8 @@ fn known_before(code: &[Instruction], entry: &Known) -> Vec<Option<Known>> {
     }
     let mut info = InstructionInfoFactory::new();
     while let Some(at) = open.pop() {
-        let previous = at.checked_sub(1).and_then(|at| code.get(at));
         let Some(known) = before[at].clone() else { continue };
-        let after = step(&mut info, known, &code[at], previous);
+        let after = step(&mut info, known, &code[at], sizes);
         for next in successors(&code[at], at, code.len(), &index_of) {
             let merged = match &before[next] {
                 Some(there) => there.meet(&after),
@@ -185,32 +126,21 @@ fn step(
     info: &mut InstructionInfoFactory,
     mut known: Known,
     instruction: &Instruction,
-    previous: Option<&Instruction>,
+    sizes: &[u64],
 ) -> Known {
     let (first, second) = (operand(instruction, 0), operand(instruction, 1));
+    let is_size = |known: &Known| compared_with(known, instruction).is_some_and(|size| sizes.contains(&size));
     match (instruction.mnemonic(), first, second) {
-        (Mnemonic::Sbb, Some(to @ Place::Register(_)), Some(from)) if to == from => {
-            known.forget(to);
-            if previous.is_some_and(|before| before.mnemonic() == Mnemonic::Cmp) {
-                known.masks.insert(to);
-            }
+        (Mnemonic::Cmp, Some(value), _) if is_size(&known) => {
+            known.compare(value);
+            return known;
         }
-        (Mnemonic::And, Some(to), Some(from)) => {
-            let is_masked = [to, from].iter().any(|place| known.masks.contains(place))
-                || [to, from].iter().any(|place| known.masked.contains(place));
-            known.forget(to);
-            if is_masked {
-                known.masked.insert(to);
-            }
-        }
-        // An AND with a constant keeps an index in its bounds.
-        (Mnemonic::And, Some(to), None) => {
-            known.masks.remove(&to);
-            known.constants.remove(&to);
-        }
+        (Mnemonic::Cmp, ..) => {}
+        (Mnemonic::Sbb, Some(to @ Place::Register(_)), Some(from)) if to == from => known.spread_carry(to),
+        (Mnemonic::And, Some(to), Some(from)) => known.and(to, from),
+        (Mnemonic::And, Some(to), None) if is_immediate(instruction.op_kind(1)) => known.and_constant(to),
         (Mnemonic::Mov, Some(to), None) if is_immediate(instruction.op_kind(1)) => {
-            known.forget(to);
-            known.constants.insert(to);
+            known.set(to, instruction.immediate(1));
         }
         (Mnemonic::Mov | Mnemonic::Movsxd | Mnemonic::Movzx | Mnemonic::Movsx, Some(to), Some(from)) => {
             known.copy(from, to);
@@ -218,26 +148,33 @@ fn step(
         (Mnemonic::Cdqe | Mnemonic::Cwde, ..) => {}
         _ => forget_written(info, &mut known, instruction),
     }
-    if matches!(instruction.flow_control(), FlowControl::Call | FlowControl::IndirectCall) {
+    let is_call = matches!(instruction.flow_control(), FlowControl::Call | FlowControl::IndirectCall);
+    if is_call {
         use Register::{EAX, ECX, EDI, EDX, ESI, R8D, R9D, R10D, R11D};
         for register in [EAX, ECX, EDX, ESI, EDI, R8D, R9D, R10D, R11D] {
             // In 32-bit code the called function keeps ESI and EDI: forgetting them is only strict.
             known.forget(Place::Register(register.full_register()));
         }
     }
+    if is_call || instruction.rflags_modified() & RflagsBits::CF != 0 {
+        known.forget_flags();
+    }
     known
+}
+
+/// What a comparison compares with, if that is a constant.
+fn compared_with(known: &Known, instruction: &Instruction) -> Option<u64> {
+    if is_immediate(instruction.op_kind(1)) {
+        return Some(instruction.immediate(1));
+    }
+    known.constant(operand(instruction, 1)?)
 }
 
 /// Whatever an instruction may have written holds something unknown.
 fn forget_written(info: &mut InstructionInfoFactory, known: &mut Known, instruction: &Instruction) {
     for used in info.info(instruction).used_registers() {
         if is_write(used.access()) {
-            let register = used.register().full_register();
-            known.forget(Place::Register(register));
-            // Slots are counted from a register: when that moves they are others.
-            for places in known.sets() {
-                places.retain(|place| !matches!(place, Place::Slot(base, _) if *base == register));
-            }
+            known.forget_register(used.register().full_register());
         }
     }
     if let Some(slot @ Place::Slot(..)) = operand(instruction, 0) {

@@ -15,6 +15,7 @@ mod header;
 mod host_program;
 mod kconfig;
 mod kconfig_option;
+mod known;
 mod machine_code;
 mod masked_index;
 mod patch;
@@ -74,6 +75,18 @@ pub enum StaticResult {
 enum Found {
     Absent(String),
     Subs(Vec<SubRecord>),
+}
+
+impl Found {
+    /// A function that has a name, and is not there, where the check has a subject. It was renamed, or
+    /// its name is wrong: either way nothing was looked at.
+    fn no_function(role: &str, name: &str, place: &str) -> Self {
+        let reason = format!(
+            "{place} has no function {name}, which [functions] says is the `{role}`: if it has another name, \
+             give that in the series.toml of the series, or in [functions.\"TREE\"] of configs/lab.toml"
+        );
+        Self::Subs(vec![sub(1, name, false, reason)])
+    }
 }
 
 impl<'a> Subject<'a> {
@@ -216,8 +229,11 @@ fn inner_key(subject: &Subject<'_>, applies: &[FilePattern], method: &Method) ->
         Method::Header { cross, like, .. } => {
             paths.extend(["include", "arch", "scripts", "Makefile"]);
             let kconfig = kconfig::inputs(subject, None)?;
+            // The object is compiled first, for its flags: where it does not compile, that is the result.
+            let compiled = build::source_of(like);
             let key = key
-                .part("base", base_entries(subject, &["include", "arch"])?)
+                .part("base", base_entries(subject, &["include", "arch", &compiled])?)
+                .part("sources", subject.entries(&[&compiled])?)
                 .part("kconfig", kconfig)
                 .part("is patched", is_patched(subject)?)
                 .part("neighbours", neighbours(subject, like)?);

@@ -15,6 +15,7 @@ const SOURCES: &[&str] = &[
     include_str!("host_program.rs"),
     include_str!("kconfig.rs"),
     include_str!("kconfig_option.rs"),
+    include_str!("known.rs"),
     include_str!("machine_code.rs"),
     include_str!("masked_index.rs"),
     include_str!("mod.rs"),
@@ -27,6 +28,8 @@ const SOURCES: &[&str] = &[
     include_str!("../../parse/lines.rs"),
     include_str!("../../parse/make.rs"),
     include_str!("../checkpatch.rs"),
+    include_str!("../tree_facts.rs"),
+    include_str!("../../../seccomp-oracle/src/tables.rs"),
 ];
 
 /// A digest of all of them.
