@@ -201,22 +201,25 @@ fn search_and_prove(asking: &mut Asking<'_>, request: &Request, points: &Points)
     let mut answer = asking.search(request.limits, points, overlaid)?;
     let mut candidates = suspects(points, &answer);
     let mut why = Vec::new();
-    if let Some(overlay) = overlaid.filter(|overlay| overlay.is_of_itself) {
-        // What is on every point is wrong everywhere, or nowhere: without it the answer may be another.
-        match &answer {
-            Answer::Found(found) if found.change == Change::Fixed => {}
-            Answer::Found(found) => {
-                let also = overlay.numbers.iter().filter(|number| **number > found.before);
-                candidates.extend(also);
-                let plain = asking.search(request.limits, points, None)?;
+    match (overlaid, &answer) {
+        (Some(overlay), Answer::Found(found)) => {
+            candidates.extend(asking.unsettled(found));
+            // From a point that the overlay does not fit to one that has it: the overlay is part of the change.
+            let is_step = asking.is_bare(found.before) && !asking.is_bare(found.exposed);
+            // What is on every point is wrong everywhere: without it the answer may be another.
+            let is_own_fault = overlay.is_of_itself && found.change == Change::Broken;
+            if is_step || is_own_fault {
+                candidates.extend(overlay.numbers.iter().filter(|number| **number > found.before));
+                let plain = asking.search_plain(request.limits, points)?;
                 narrow(&mut candidates, points, &plain, &mut why);
             }
-            _ => {
-                answer = asking.search(request.limits, points, None)?;
-                candidates = suspects(points, &answer);
-                asking.without_overlay();
-            }
         }
+        (Some(overlay), _) if overlay.is_of_itself => {
+            answer = asking.search(request.limits, points, None)?;
+            candidates = suspects(points, &answer);
+            asking.without_overlay();
+        }
+        _ => {}
     }
     candidates.sort_unstable();
     candidates.dedup();

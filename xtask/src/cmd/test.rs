@@ -21,7 +21,7 @@ use crate::plan::probe::probes;
 use crate::plan::select::{Baseline, Points, Selection};
 use crate::plan::work::{Plan, Scope, SourceWork};
 use crate::record::baseline::deciding_outcomes;
-use crate::record::exit_codes::{ExitCodes, bisect_code};
+use crate::record::exit_codes::{ExitCodes, bisect_code, ground};
 use crate::record::model::{Outcome, Run, worst_exit_code};
 use crate::record::store::{timestamp, write_atomically};
 use crate::tell;
@@ -65,17 +65,18 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
             tell::print(&status_line(&Style::new().cyan(), "ROUND", None, &text));
         }
         let (run, _) = engine::run_plan(&session, &plan, &options, &splats, 0)?;
-        worst.extend(deciding_outcomes(&run));
+        let grounds = run.cells.iter().chain(&run.probes).map(ground);
+        worst.extend(deciding_outcomes(&run).into_iter().zip(grounds));
         if args.save_names {
             save_names(&session.lab, &plan, &run)?;
         }
         crate::sys::interrupt::check()?;
-        if options.fail_fast && worst_exit_code(worst.iter().copied()) != fault::EXIT_OK {
+        if options.fail_fast && worst_exit_code(worst.iter().map(|(outcome, _)| *outcome)) != fault::EXIT_OK {
             break;
         }
     }
     Ok(match args.exit_codes {
-        ExitCodes::Lab => worst_exit_code(worst),
+        ExitCodes::Lab => worst_exit_code(worst.into_iter().map(|(outcome, _)| outcome)),
         ExitCodes::Bisect => bisect_code(worst, args.bad_if),
     })
 }

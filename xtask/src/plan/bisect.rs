@@ -197,7 +197,7 @@ impl Search {
                 exposed,
                 first,
                 inert: (first..=before).collect(),
-                untestable: self.untestable(before + 1..=exposed),
+                untestable: self.untestable(first..=exposed),
             })),
         }
     }
@@ -218,17 +218,20 @@ impl Search {
         points.filter(|point| self.seen_at(*point) == Some(Seen::Untestable)).collect()
     }
 
-    /// The first of the patches right before the change that by themselves change nothing that is run: they
-    /// may hold what a later one exposes. A patch that makes a kernel build is none of them. Or the point
-    /// that has to be built to know.
+    /// The first of the patches right before the change that together change nothing that is run: they may
+    /// hold what a later one exposes. Points between them that do not build are passed over. Or the point that
+    /// has to be built to know.
     fn inert_before(&self, before: usize) -> Result<usize, usize> {
         let Some(key) = self.keys.get(&before).ok_or(before)? else { return Ok(before + 1) };
+        let mut first = before + 1;
         for point in (0..before).rev() {
-            if self.keys.get(&point).ok_or(point)?.as_ref() != Some(key) {
-                return Ok(point + 2);
+            match self.keys.get(&point).ok_or(point)? {
+                None => {}
+                Some(other) if other == key => first = point + 1,
+                Some(_) => break,
             }
         }
-        Ok(1)
+        Ok(first)
     }
 }
 

@@ -65,9 +65,15 @@ fn worlds() -> impl Strategy<Value = World> {
         let flags = |chance: f64| proptest::collection::vec(proptest::bool::weighted(chance), patches + 1);
         (1..=patches, flags(0.3), flags(0.2), any::<bool>()).prop_map(
             move |(culprit, mut inert, untestable, is_fix)| {
-                // A kernel that builds is not that of the point before which does not.
-                for patch in 1..=patches {
-                    inert[patch] &= untestable[patch] == untestable[patch - 1];
+                // Between two points that build, patches change nothing together, or each may change something.
+                let mut begin = 1;
+                let mut is_after_one = !untestable[0];
+                for point in 1..=patches {
+                    if !untestable[point] {
+                        let is_inert = is_after_one && inert[begin..=point].iter().all(|inert| *inert);
+                        inert[begin..=point].fill(is_inert);
+                        (begin, is_after_one) = (point + 1, true);
+                    }
                 }
                 let change = if is_fix { Change::Fixed } else { Change::Broken };
                 World { patches, culprit, inert, untestable, change }
@@ -82,8 +88,7 @@ fn is_possible(world: &World, culprit: usize, found: &Found) -> bool {
     if culprit > found.before {
         return culprit <= found.exposed;
     }
-    (culprit..=found.before)
-        .all(|patch| world.inert[patch] && !world.untestable[patch] && !world.untestable[patch - 1])
+    (culprit..=found.before).all(|patch| world.inert[patch])
 }
 
 proptest! {
@@ -152,6 +157,8 @@ fn what_does_not_build_widens_the_answer() {
     assert_eq!(found(&world(8, 5, &[], &[4])).candidates(), (4, 5));
     assert_eq!(found(&world(8, 5, &[], &[5, 6])).candidates(), (5, 7));
     assert_eq!(found(&world(8, 5, &[], &[3])).candidates(), (5, 5));
+    // Two patches that only together build, and change nothing: what the next one exposes may be in them.
+    assert_eq!(found(&world(8, 5, &[3, 4], &[3])).candidates(), (3, 5));
     let told = found(&world(8, 4, &[], &[0, 3, 8]));
     assert_eq!(told.untestable, [3]);
 }

@@ -2,8 +2,8 @@
 //! Cells against their baseline: what the series changes, and what does not count against it.
 
 use crate::record::cell_id::CellId;
-use crate::record::compare::{CellDiff, compare};
-use crate::record::model::{CellRecord, CellRole, Outcome, Run};
+use crate::record::compare::{CellDiff, Change, Item, compare};
+use crate::record::model::{CellRecord, CellRole, CheckRecord, CheckStatus, Outcome, Run};
 
 /// The comparison of each cell that has a baseline in the run.
 pub fn comparisons(run: &Run) -> Vec<CellDiff> {
@@ -29,9 +29,22 @@ fn deciding_outcome(run: &Run, cell: &CellRecord) -> Outcome {
         };
     }
     let is_excused = cell.outcome == Outcome::Fail
+        && fails_in_something_that_ran(cell)
         && baseline_of(run, cell)
-            .is_some_and(|baseline| is_judged(baseline) && !compare(baseline, cell).is_regression());
+            .is_some_and(|baseline| is_judged(baseline) && brings_no_fault(&compare(baseline, cell)));
     if is_excused { Outcome::Pass } else { cell.outcome }
+}
+
+/// A check that was asked for and is absent with the series and without is no failure that both have: nothing ran.
+fn fails_in_something_that_ran(cell: &CellRecord) -> bool {
+    let is_told = |check: &CheckRecord| !matches!(check.status, CheckStatus::Pass | CheckStatus::Absent);
+    !cell.findings.is_empty() || cell.checks.iter().any(is_told)
+}
+
+/// Nothing is worse, and what is new passes: a new test that is skipped shows nothing.
+fn brings_no_fault(diff: &CellDiff) -> bool {
+    let passes = |item: &Item| item.newer.as_ref().is_some_and(|newer| newer.status == CheckStatus::Pass);
+    !diff.is_regression() && diff.with(Change::New).all(passes)
 }
 
 /// The baseline of a cell: the same tree and flavor without the series.
@@ -52,7 +65,7 @@ fn is_judged(cell: &CellRecord) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::model::{CheckRecord, CheckStatus, SubRecord};
+    use crate::record::model::SubRecord;
     use crate::record::sample::{cell, run};
 
     fn with(id: &str, role: CellRole, statuses: &[CheckStatus]) -> CellRecord {
@@ -109,6 +122,20 @@ mod tests {
             assert_eq!(deciding_outcomes(&run), [counts, Outcome::Fail]);
         }
         assert!(comparisons(&run).is_empty());
+    }
+
+    #[test]
+    fn what_is_absent_in_both_and_a_new_test_that_is_skipped_are_not_excused() {
+        let absent = |id: &str, role| {
+            let mut record = with(id, role, &[]);
+            record.checks[0].status = CheckStatus::Absent;
+            record.outcome = Outcome::Fail;
+            record
+        };
+        let run = run(vec![absent("t/s@0/f", CellRole::Baseline), absent("t/s@2/f", CellRole::Subject)]);
+        assert_eq!(deciding_outcomes(&run), [Outcome::Pass, Outcome::Fail]);
+        assert_eq!(outcomes(&[Fail], &[Fail, Pass]), [Outcome::Pass, Outcome::Pass]);
+        assert_eq!(outcomes(&[Fail], &[Fail, CheckStatus::Skip]), [Outcome::Pass, Outcome::Fail]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! Exit codes for `git bisect run`: good, bad, cannot tell, stop. Pure.
 
 use crate::fault;
-use crate::record::model::Outcome;
+use crate::record::model::{CellRecord, CheckRecord, CheckStatus, Outcome};
 
 /// The commit is good.
 pub const GOOD: u8 = 0;
@@ -56,11 +56,34 @@ impl ExitCodes {
     }
 }
 
+/// What a cell that does not pass rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// Something that was seen.
+    Seen,
+    /// What was asked for is absent or skipped, and nothing else is wrong: no commit is bad for that.
+    NothingRan,
+}
+
+/// What a cell's outcome rests on.
+pub fn ground(cell: &CellRecord) -> Ground {
+    let is_silent = |check: &CheckRecord| {
+        matches!(check.status, CheckStatus::Pass | CheckStatus::Absent | CheckStatus::Skip)
+    };
+    let nothing_ran =
+        cell.outcome == Outcome::Fail && cell.findings.is_empty() && cell.checks.iter().all(is_silent);
+    if nothing_ran { Ground::NothingRan } else { Ground::Seen }
+}
+
 /// The code for a run's outcomes. The lab's own trouble stops git; else a bad cell makes the commit bad,
 /// whatever could not be told of others.
-pub fn bisect_code(outcomes: impl IntoIterator<Item = Outcome>, bad_if: BadIf) -> u8 {
+pub fn bisect_code(outcomes: impl IntoIterator<Item = (Outcome, Ground)>, bad_if: BadIf) -> u8 {
     const WORST_FIRST: [u8; 5] = [fault::EXIT_INTERRUPTED, STOP, BAD, CANNOT_TELL, GOOD];
-    let codes: Vec<u8> = outcomes.into_iter().map(|outcome| code(outcome, bad_if)).collect();
+    let code = |(outcome, ground): (Outcome, Ground)| match (ground, bad_if) {
+        (Ground::NothingRan, BadIf::Check) if outcome == Outcome::Fail => CANNOT_TELL,
+        _ => code(outcome, bad_if),
+    };
+    let codes: Vec<u8> = outcomes.into_iter().map(code).collect();
     WORST_FIRST.into_iter().find(|worst| codes.contains(worst)).unwrap_or(CANNOT_TELL)
 }
 
@@ -85,6 +108,7 @@ fn code(outcome: Outcome, bad_if: BadIf) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::sample;
 
     #[test]
     fn every_outcome_has_a_code_for_each_way_to_be_bad() {
@@ -102,7 +126,7 @@ mod tests {
         ];
         for (outcome, codes) in table {
             assert_eq!(
-                [Build, Boot, Check].map(|bad_if| bisect_code([outcome], bad_if)),
+                [Build, Boot, Check].map(|bad_if| bisect_code([(outcome, Ground::Seen)], bad_if)),
                 codes,
                 "{outcome:?}"
             );
@@ -110,9 +134,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_absent_or_skipped_makes_no_commit_bad() {
+        use CheckStatus::{Absent, Fail, Pass, Skip};
+        let with = |statuses: &[CheckStatus]| {
+            let checks = statuses.iter().map(|status| sample::check("c", *status, "", Vec::new())).collect();
+            sample::cell("t/s@1/f", Outcome::Fail, "", checks)
+        };
+        let of = |statuses: &[CheckStatus]| {
+            let cell = with(statuses);
+            bisect_code([(cell.outcome, ground(&cell))], BadIf::Check)
+        };
+        assert_eq!(of(&[Pass, Absent]), CANNOT_TELL);
+        assert_eq!(of(&[Skip]), CANNOT_TELL);
+        assert_eq!(of(&[Absent, Fail]), BAD);
+        // The kernel log can make it fail beside checks that pass.
+        let found = CellRecord { findings: sample::failed().findings, ..with(&[Pass]) };
+        assert!(!found.findings.is_empty());
+        assert_eq!(ground(&found), Ground::Seen);
+    }
+
+    #[test]
     fn of_several_cells_the_one_that_git_must_hear_of_counts() {
         use Outcome::{BuildFailed, Cancelled, Fail, Infra, Pass};
-        let of = |outcomes: &[Outcome]| bisect_code(outcomes.iter().copied(), BadIf::Check);
+        let of = |outcomes: &[Outcome]| {
+            bisect_code(outcomes.iter().map(|outcome| (*outcome, Ground::Seen)), BadIf::Check)
+        };
         assert_eq!(of(&[Pass, Fail, BuildFailed]), BAD);
         assert_eq!(of(&[Pass, BuildFailed]), CANNOT_TELL);
         assert_eq!(of(&[Fail, Infra]), STOP);

@@ -109,6 +109,45 @@ fn a_point_that_does_not_build_or_boot_makes_a_range() {
         .assert(0, &["candidates: patches 1 and 2", "@1 could not be tested: build-failed"]);
 }
 
+/// A folder of two patches, the second of which is put on every point.
+fn with_overlay(lab: &Lab, second: &str) -> String {
+    lab.write("two/series.toml", "title = \"two\"\n\n[bisect]\noverlay = [2]\n");
+    lab.write("two/0001-first.patch", &mail(1, "first", &change("int five;", "int fifth;")));
+    let path = lab.write("two/0002-second.patch", &mail(2, "second", second));
+    format!("{}/", path.rsplit_once('/').unwrap().0)
+}
+
+#[test]
+fn with_an_overlay_the_proof_is_of_the_points_that_were_searched() {
+    let lab = Lab::new();
+    let fork = "diff --git a/kernel/fork.c b/kernel/fork.c\n--- a/kernel/fork.c\n+++ b/kernel/fork.c\n\
+                @@ -1 +1 @@\n-int fork;\n+int spoon;\n";
+    let series = with_overlay(&lab, fork);
+    // With the overlay the last and the first; without it the first and the middle; both sides once more.
+    lab.steer("qemu", "failing\ngood\ngood\nfailing\ngood\nfailing");
+    bisect(&lab, &series, &[]).assert(
+        0,
+        &[
+            "without the overlay the check changes at @1: patch 1",
+            "seccomp_bpf fails from patch 1 on",
+            "last before: local/two-0-with-2@1/x86_64",
+            "first after: local/two-1-with-2@2/x86_64",
+        ],
+    );
+}
+
+#[test]
+fn an_overlay_that_the_first_point_cannot_have_is_part_of_the_change() {
+    let lab = Lab::new();
+    let series = with_overlay(&lab, &change("int fifth;", "int last;"));
+    // The last and the first, which is bare; the one between is the last one with the overlay, and fails without.
+    lab.steer("qemu", "good\nfailing\nfailing\nfailing\ngood");
+    bisect(&lab, &series, &[]).assert(
+        0,
+        &["without the overlay the check changes at @2: patch 2", "seccomp_bpf passes from patch 2 on"],
+    );
+}
+
 #[test]
 fn slips_are_told_before_anything_is_built() {
     let lab = Lab::new();
@@ -131,6 +170,7 @@ fn git_is_told_good_bad_cannot_tell_and_stop() {
     for (scenario, words, code) in [
         ("good", &[][..], 0),
         ("failing", &[], 1),
+        ("skipping", &[], 125),
         ("no-hello", &[], 125),
         ("no-hello", &["--bad-if=boot"], 1),
         ("failing", &["--bad-if=boot"], 0),

@@ -103,12 +103,11 @@ impl<'a> Asking<'a> {
             self.view.insert(number, point.clone());
             match self.built.get(&point) {
                 Some(Ok(key)) => search.built(number, key.clone()),
-                _ if is_asked => {
+                _ => {
                     self.untestable(number, &point);
                     search.saw(number, Seen::Untestable);
                     continue;
                 }
-                _ => search.built(number, None),
             }
             if !is_asked {
                 continue;
@@ -129,15 +128,10 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// What stands for a point: itself with the overlay, or without where that does not build. The tree
-    /// without any patch stays as it is: nobody expects an overlay to fit it.
+    /// What stands for a point: itself with the overlay, or without where that does not build.
     fn choose(&mut self, number: usize) -> Result<Point> {
         let plain = Point { applied: number, ..self.request.last.clone() };
-        let overlaid = self
-            .overlay
-            .as_ref()
-            .filter(|_| number > 0)
-            .and_then(|overlay| overlay.points.get(number).cloned());
+        let overlaid = self.overlay.as_ref().and_then(|overlay| overlay.points.get(number).cloned());
         if let Some(overlaid) = overlaid {
             self.build(&overlaid)?;
             if matches!(self.built.get(&overlaid), Some(Ok(_))) {
@@ -298,6 +292,25 @@ impl<'a> Asking<'a> {
             let overlaid = self.overlay.as_ref().and_then(|overlay| overlay.points.get(number));
             overlaid.is_some_and(|overlaid| overlaid != point)
         })
+    }
+
+    /// Searches as [`Asking::search`] does without an overlay, and forgets it: the answer that counts is another.
+    ///
+    /// # Errors
+    /// As [`Asking::search`].
+    pub fn search_plain(&mut self, limits: Limits, points: &Points) -> Result<Answer> {
+        let kept = (self.overlay.clone(), self.view.clone());
+        let answer = self.search(limits, points, None);
+        (self.overlay, self.view) = kept;
+        answer
+    }
+
+    /// The patch below those that are inert before a change, where nobody can say whether it is too: its point has
+    /// the overlay, and the one before does not build with it.
+    pub fn unsettled(&self, found: &Found) -> Option<usize> {
+        let lowest = found.first.checked_sub(1)?;
+        let below = lowest.checked_sub(1)?;
+        (!self.is_bare(lowest) && self.is_bare(below)).then_some(lowest)
     }
 
     /// The overlay of the search whose answer counts.
