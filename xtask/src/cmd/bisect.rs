@@ -203,7 +203,6 @@ fn search_and_prove(asking: &mut Asking<'_>, request: &Request, points: &Points)
     let mut why = Vec::new();
     match (overlaid, &answer) {
         (Some(overlay), Answer::Found(found)) => {
-            candidates.extend(asking.unsettled(found));
             // From a point that the overlay does not fit to one that has it: the overlay is part of the change.
             let is_step = asking.is_bare(found.before) && !asking.is_bare(found.exposed);
             // What is on every point is wrong everywhere: without it the answer may be another.

@@ -201,6 +201,15 @@ pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject:
     Ok(Built::Kernel(Box::new(kernel)))
 }
 
+/// The key of a request for a kernel: everything that decides it, as far as it is known before a build.
+///
+/// # Errors
+/// A kernel config that there is not; a compiler that does not say what it is.
+pub fn request(context: &Context<'_>, source: &Source, work: &KernelWork) -> Result<Key> {
+    let config = context.lab.kernel(&work.id)?;
+    Ok(request_key(context, source, config, work, &toolchain(context, config)?))
+}
+
 fn found(context: &Context<'_>, timer: StepTimer, kernel: Kernel) -> Built {
     context.done(timer, kernel.key.short().to_owned(), Cached::Yes);
     Built::Kernel(Box::new(kernel))

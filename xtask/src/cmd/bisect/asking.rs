@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use console::Style;
 
-use crate::cmd::bisect::points::{Overlay, Points, rerun, write};
+use crate::cmd::bisect::points::{Overlay, Points, no_build_key, rerun, write};
 use crate::cmd::bisect::{Request, are_in_guest, word};
 use crate::cmd::engine::OpenRun;
 use crate::cmd::session::Session;
@@ -169,14 +169,27 @@ impl<'a> Asking<'a> {
         let checks: Vec<_> =
             plan.guests.iter().flat_map(|guest| &guest.checks).map(|one| &one.check).collect();
         let has_key = are_in_guest(&checks);
+        // A point that an overlay does not fit is tried in every search, and compiles for minutes to fail.
+        let is_overlaid = point.series != self.request.last.series;
+        let tests = self.request.last.clone();
         let built = self.open.with_context(&mut on_event, |context| {
+            let known = if is_overlaid { no_build_key(context, &plan, &tests)? } else { None };
+            if let Some(reason) = known.as_ref().and_then(|key| context.cache.answer::<String>(key)) {
+                return Ok(Err(reason));
+            }
             Ok(match schedule::prepare_one(context, &plan)? {
                 Ok(ready) if has_key => Ok(ready.likeness(context)?.map(|key| key.as_str().to_owned())),
                 Ok(_) => Ok(None),
                 Err(record) if record.outcome == Outcome::Infra => {
                     return Err(Fault::infra(record.reason).into());
                 }
-                Err(record) => Err(format!("{}: {}", record.outcome.word(), record.reason)),
+                Err(record) => {
+                    let reason = format!("{}: {}", record.outcome.word(), record.reason);
+                    if let Some(key) = known.filter(|_| record.outcome == Outcome::BuildFailed) {
+                        context.cache.keep_answer(&key, &reason)?;
+                    }
+                    Err(reason)
+                }
             })
         })?;
         self.built.insert(point.clone(), built);
@@ -303,14 +316,6 @@ impl<'a> Asking<'a> {
         let answer = self.search(limits, points, None);
         (self.overlay, self.view) = kept;
         answer
-    }
-
-    /// The patch below those that are inert before a change, where nobody can say whether it is too: its point has
-    /// the overlay, and the one before does not build with it.
-    pub fn unsettled(&self, found: &Found) -> Option<usize> {
-        let lowest = found.first.checked_sub(1)?;
-        let below = lowest.checked_sub(1)?;
-        (!self.is_bare(lowest) && self.is_bare(below)).then_some(lowest)
     }
 
     /// The overlay of the search whose answer counts.

@@ -16,7 +16,12 @@ use crate::lab::patch::Patch;
 use crate::lab::provenance::SeriesProvenance;
 use crate::lab::series::{BroughtSymbol, Point, Series, SeriesFacts, SeriesOrigin};
 use crate::plan::bisect::Found;
+use crate::plan::key::{Key, KeyBuilder};
+use crate::plan::work::Plan;
 use crate::record::bisect::CandidateRecord;
+use crate::run::context::Context;
+use crate::run::kernel;
+use crate::run::source::{self, Applied};
 use crate::sys::process::quote;
 use crate::tell::summary::from_anywhere;
 
@@ -178,6 +183,27 @@ pub fn write(series: &Series, applied: usize, folder: &Path) -> Result<()> {
         fs::write(folder.join(format!("{number:04}-{}", patch.file)), text)?;
     }
     Ok(())
+}
+
+/// The key under which it is known that a point with an overlay does not build: all that decides its kernel and
+/// the tests of the last point. It decides what stands for the point, and never a verdict. None where the patches
+/// do not even apply, which is soon seen.
+///
+/// # Errors
+/// As [`kernel::request`] and [`source::prepare`].
+pub fn no_build_key(context: &Context<'_>, plan: &Plan, tests: &Point) -> Result<Option<Key>> {
+    let (Some(work), Some(kernel), Some(guest)) =
+        (plan.sources.first(), plan.kernels.first(), plan.guests.first())
+    else {
+        return Ok(None);
+    };
+    let Applied::Source(source) = source::prepare(context, work)? else { return Ok(None) };
+    let tests = context.lab.patches(tests)?;
+    let key = KeyBuilder::new("a point with an overlay that does not build")
+        .part("request", kernel::request(context, &source, kernel)?.as_str())
+        .parts("tests", tests.iter().map(|patch| patch.digest.as_str()))
+        .part("programs", format!("{:?} {:?}", guest.abi, guest.checks));
+    Ok(Some(key.finish()))
 }
 
 /// The command that asks a point again; `folder` has it as a series where it was put together.
