@@ -80,7 +80,7 @@ fn a_new_test_is_tried_without_the_series_too() {
         0,
         &[
             "PROBED",
-            "local/two-tests-alone@0/x86_64",
+            "local/two-tests-of-2-alone@0/x86_64",
             "1 of 1 new sub-tests fails without the series and passes with it",
             "seccomp_bpf.global.two",
             "2 pass",

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::lab::{CELL, Lab};
 use crate::process::Ran;
-use crate::tree::{change, mail};
+use crate::tree::{change, mail, new_file};
 
 const MATRIX: &str = "shards";
 const CELLS: [&str; 4] = ["mine/none/x86_64", "mine/none/compat", "mine/none/i386", "other/none/x86_64"];
@@ -159,6 +159,31 @@ fn a_point_that_no_record_has_is_noticed() {
     without(0, &["--baseline"]).assert(105, &["local/two@0/x86_64", "no record has this cell"]);
     without(1, &["--baseline"]).assert(0, &["2 pass"]);
     without(1, &["--every-patch"]).assert(105, &["local/two@1/x86_64", "no record has this cell"]);
+}
+
+#[test]
+fn the_shard_of_the_last_point_tries_its_tests_without_the_series() {
+    let lab = Lab::new();
+    let test = new_file("tools/testing/selftests/seccomp/more.h", "/* more */");
+    let code = change("int five;", "int fifth;");
+    let last = new_file("tools/testing/selftests/seccomp/last.h", "/* last */");
+    let mails = [mail(1, "test", &test), mail(2, "code", &code), mail(3, "last", &last)].concat();
+    let mbox = lab.write("two.mbox", &mails);
+    let named = ["--series", &mbox, "--flavor=x86_64", "--check=seccomp_bpf", "--every-patch", "--baseline"];
+    // @0 has one test less than @2; @1 and @3; the tests of @3 on the kernel of @0.
+    lab.steer("qemu", "vanished\ngood\ngood\ngood\nfailing");
+    let probe = "local/two-tests-of-3-alone@0/x86_64";
+    let runs = [("1/2", Vec::new()), ("2/2", vec![probe])].map(|(shard, wanted)| {
+        lab.test(&[&named[..], &["--jobs=1", "--shard", shard]].concat()).assert(0, &[]);
+        let record = lab.record();
+        let probes = record["probes"].as_array().cloned().unwrap_or_default();
+        assert_eq!(probes.iter().map(|probe| &probe["id"]).collect::<Vec<_>>(), wanted, "{shard}");
+        newest(&lab).to_string_lossy().into_owned()
+    });
+    let told = "local/two@3/x86_64: 1 of 1 new sub-tests fails without the series and passes with it";
+    let tree = format!("path={}", lab.tree().display());
+    lab.run(&[&["merge", &runs[0], &runs[1], "--tree", &tree][..], &named].concat())
+        .assert(0, &[told, "4 pass"]);
 }
 
 #[test]
