@@ -221,6 +221,24 @@ fn check_patch_prints_results_and_nothing_else() {
 }
 
 #[test]
+fn check_patch_does_not_blame_the_patch_for_the_lab() {
+    let lab = Lab::new();
+    as_repository(&lab);
+    write(&lab.tree().join("scripts/checkpatch.pl"), "exit 3;\n");
+    git(&lab, &["add", "--all"]);
+    git(&lab, &["commit", "--quiet", "-m", "script"]);
+    let patch = mail(1, "new", &change("int cinq;", "int fem;"));
+    let (code, told) = check_patch(&lab, &patch, &["--format", "lines"]);
+    assert!(code == Some(0) && told.contains("WARNING: seccomp-lab check"), "{told}");
+    // No folder for the cache.
+    let cache = lab.path("cache");
+    let _ = fs::remove_dir_all(&cache);
+    fs::write(&cache, "a file").unwrap();
+    let (code, told) = check_patch(&lab, &patch, &["--format", "lines"]);
+    assert!(code == Some(0) && told.contains("WARNING: seccomp-lab check-patch: "), "{told}");
+}
+
+#[test]
 fn check_patch_on_a_tree_puts_the_commits_before_under_it() {
     let lab = Lab::new();
     as_repository(&lab);
