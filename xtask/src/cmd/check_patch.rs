@@ -138,7 +138,9 @@ fn read(text: &[u8], remarks: &mut Vec<Remark>) -> Result<Option<Patch>> {
 /// to its own parent; what is no commit yet has to apply to HEAD.
 fn of_branch(branch: &Branch, scratch: &Path, patch: &Patch) -> Result<Remark> {
     for commit in branch.with_subject(&patch.subject)? {
-        if source::check_on(&branch.git, scratch, &format!("{commit}^"), patch)?.is_none() {
+        // Another change may be called the same: an older version of it, for one.
+        let applies = source::check_on(&branch.git, scratch, &format!("{commit}^"), patch)?.is_none();
+        if applies && branch.makes(&commit, patch, scratch)? {
             let summary =
                 format!("it is commit {} of this branch, and applies to the one before", short(&commit));
             return Ok(Remark::new("apply", Status::Pass, summary));

@@ -213,6 +213,12 @@ fn check_patch_prints_results_and_nothing_else() {
     assert_eq!((code, status(&told, "apply").unwrap().1.as_str()), (Some(0), "it applies to HEAD"), "{told}");
     let (code, told) = check_patch(&lab, &mail(1, "odd", &change("int seven;", "int VII;")), &[]);
     assert_eq!((code, status(&told, "apply").unwrap().0.as_str()), (Some(100), "fail"), "{told}");
+    // It is called as a commit is and fits before it, and is another change: only HEAD is left.
+    let objects = git(&lab, &["count-objects"]);
+    let (code, told) = check_patch(&lab, &mail(1, "five", &change("int five;", "int cinco;")), &[]);
+    assert_eq!(code, Some(100), "{told}");
+    assert!(status(&told, "apply").unwrap().1.starts_with("HEAD: "), "{told}");
+    assert_eq!(git(&lab, &["count-objects"]), objects, "nothing is written to a user's repository");
     for patch in ["", "hello\n"] {
         let (code, told) = check_patch(&lab, patch, &[]);
         assert_eq!((code, status(&told, "check-patch").unwrap().0.as_str()), (Some(100), "fail"), "{told}");
