@@ -48,14 +48,14 @@ pub struct TrendArgs {
 /// Flags of `merge`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit code: that of the worst cell; 105 if a planned cell has no verdict, or a shard did not end."
+    after_help = "Exit code: that of the worst cell; 105 if a planned cell has no verdict, or a shard is missing or did not end."
 )]
 pub struct MergeArgs {
     /// Folders of runs, or folders with such folders in them.
     #[arg(value_name = "DIR", required = true)]
     pub shards: Vec<PathBuf>,
     /// The cells that must be there: a file that `list --format json` or `--format github` has printed.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["matrix", "tree", "series", "flavor", "check", "cell"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["matrix", "tree", "series", "flavor", "check", "cell", "every_patch", "baseline"])]
     pub plan: Option<PathBuf>,
     /// The cells and checks that must be there: a matrix of lab.toml.
     #[arg(long, value_name = "MATRIX")]
@@ -78,12 +78,20 @@ pub struct MergeArgs {
     /// Their cells: ids or globs.
     #[arg(long, value_name = "CELL_GLOB")]
     pub cell: Vec<String>,
+    /// The shards were of `test --every-patch`: every point must be there.
+    #[arg(long)]
+    pub every_patch: bool,
+    /// The shards were of `test --baseline`: the points without patches must be there.
+    #[arg(long)]
+    pub baseline: bool,
 }
 
 impl MergeArgs {
     /// Whether a selection is given that the merged record has to fill.
     pub fn has_selection(&self) -> bool {
         self.matrix.is_some()
+            || self.every_patch
+            || self.baseline
             || [&self.tree, &self.series, &self.flavor, &self.check, &self.cell]
                 .iter()
                 .any(|given| !given.is_empty())

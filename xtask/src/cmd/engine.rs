@@ -289,6 +289,7 @@ fn new_run(results: &Path, lab: &Lab, plans: &[&Plan], seed: u64, host: &Host) -
         mutants: Vec::new(),
         bisect: None,
         timings_ms: BTreeMap::new(),
+        shard: plans.first().and_then(|plan| plan.shard),
         shards: Vec::new(),
     })
 }

@@ -13,10 +13,10 @@ use crate::cmd::engine;
 use crate::cmd::session::Session;
 use crate::fault::{self, Fault};
 use crate::lab::patch::hex;
-use crate::plan::select::Selection;
+use crate::plan::select::{Baseline, Points, Selection};
 use crate::plan::work::Plan;
 use crate::record::baseline::deciding_outcomes;
-use crate::record::merge::{Naming, PlannedCell, hold_against, merge};
+use crate::record::merge::{Naming, PlannedCell, hold_against, merge, missing_shards};
 use crate::record::model::{CellRecord, Run, RunState, worst_exit_code};
 use crate::record::store::{self, RunFolder, new_id, write_atomically};
 use crate::tell;
@@ -40,6 +40,10 @@ pub fn run(cli: &Cli, args: &MergeArgs) -> Result<u8> {
     let mut merged = merge(&runs, naming)?;
     let missing = hold_against(&mut merged, &plan);
     tell_extra(&merged, &plan);
+    for shard in missing_shards(&merged) {
+        let text = format!("shard {shard}: no record of it was given");
+        tell::print(&status_line(&Style::new().red(), "MISSING", None, &text));
+    }
 
     check_files(&merged)?;
     let folder = RunFolder::create(&session.results, &merged.id)?;
@@ -84,7 +88,9 @@ fn planned(session: &mut Session, args: &MergeArgs) -> Result<Vec<PlannedCell>> 
         flavors: args.flavor.clone(),
         checks: args.check.clone(),
         matrix: args.matrix.clone(),
-        ..Selection::default()
+        points: if args.every_patch { Points::Every } else { Points::Named },
+        baseline: if args.baseline { Baseline::Compared } else { Baseline::LeftOut },
+        shard: None,
     };
     let guests = Plan::make(&session.lab, &selection)?.guests.into_iter();
     let planned = guests.map(|guest| PlannedCell {

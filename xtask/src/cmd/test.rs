@@ -42,7 +42,7 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
     let mut plan = Plan::make(&session.lab, &selection)?;
     match &args.tests_from {
         Some(from) => hold_tests(&session.lab, &mut plan, from)?,
-        None => plan.append(probes(&mut session.lab, &plan)?),
+        None => plan.append(probes(&mut session.lab, &selection, &plan)?),
     }
     if let Some(shard) = selection.shard.filter(|_| plan.guests.is_empty()) {
         tell::print(&format!("shard {shard} is empty: there are fewer kernels than shards\n"));

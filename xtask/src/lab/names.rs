@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 
 /// The longest name accepted, in bytes: names become parts of file names.
-const NAME_BYTES_MAX: usize = 64;
+pub const NAME_BYTES_MAX: usize = 64;
 
 /// Letters, digits, `.`, `_` and `-`, beginning with a letter or digit: nothing that a path, a
 /// glob or a cell id could take for its own.

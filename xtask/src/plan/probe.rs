@@ -6,36 +6,46 @@ use anyhow::Result;
 
 use crate::lab::Lab;
 use crate::lab::check::CheckKind;
-use crate::lab::names::SeriesName;
+use crate::lab::names::{NAME_BYTES_MAX, SeriesName};
 use crate::lab::patch::Patch;
 use crate::lab::provenance::SeriesProvenance;
 use crate::lab::series::{Point, Series, SeriesFacts, SeriesOrigin};
 use crate::plan::cell::Cell;
+use crate::plan::select::{Selected, Selection, select};
 use crate::plan::work::{GuestWork, Plan, PlannedCheck, SourceWork};
 use crate::record::model::CellRole;
 
-/// The ending of the names of series that have no patch, and the tests of another.
-pub const SUFFIX: &str = "-tests-alone";
+/// The name of the series that has no patch, and the tests that another has with so many applied. Of a long
+/// name the end is left out.
+pub fn series_of_tests(series: &str, applied: usize) -> String {
+    let end = format!("-tests-of-{applied}-alone");
+    let length = NAME_BYTES_MAX.saturating_sub(end.len());
+    format!("{}{end}", series.get(..length).unwrap_or(series))
+}
 
-/// The guests to boot beside those of a plan: for each tree and flavor whose baseline is in it, the kernel
+/// The guests to boot beside those of a plan: for each tree and flavor whose baseline is selected, the kernel
 /// without patches with the tests of the last point, where the series touches tests that are planned.
 ///
+/// A selection may be dealt out: the plan with the last point gets the probe, wherever the baseline is.
+///
 /// # Errors
-/// A usage fault for a series that the lab does not know.
-pub fn probes(lab: &mut Lab, plan: &Plan) -> Result<Plan> {
+/// The faults of [`select`]; a usage fault for a series that the lab does not know.
+pub fn probes(lab: &mut Lab, selection: &Selection, plan: &Plan) -> Result<Plan> {
     let mut probes = Plan::default();
-    for guest in plan.guests.iter().filter(|guest| is_last_of_its_series(plan, guest)) {
+    let all = select(lab, &Selection { shard: None, ..selection.clone() })?;
+    for guest in plan.guests.iter().filter(|guest| is_last_of_its_series(&all, guest)) {
         let patches = lab.patches(&guest.cell.point)?;
         let checks: Vec<PlannedCheck> =
             guest.checks.iter().filter(|planned| is_touched(planned, &patches)).cloned().collect();
         if checks.is_empty() {
             continue;
         }
-        let name = SeriesName::parse(&format!("{}{SUFFIX}", guest.cell.point.series))?;
+        let name =
+            SeriesName::parse(&series_of_tests(guest.cell.point.series.as_str(), guest.cell.point.applied))?;
         if !lab.series.contains_key(&name) {
             let of = lab.series(&guest.cell.point.series)?;
             let facts = SeriesFacts {
-                title: format!("tests of {} alone", of.name),
+                title: format!("tests of {} alone", guest.cell.point),
                 requires: of.facts.requires.clone(),
                 ..SeriesFacts::default()
             };
@@ -51,13 +61,13 @@ pub fn probes(lab: &mut Lab, plan: &Plan) -> Result<Plan> {
 }
 
 /// Whether it is the last point of a series that is compared with its baseline.
-fn is_last_of_its_series(plan: &Plan, guest: &GuestWork) -> bool {
-    let alike = |other: &&GuestWork| {
+fn is_last_of_its_series(all: &[Selected], guest: &GuestWork) -> bool {
+    let alike = |other: &&Selected| {
         other.cell.tree == guest.cell.tree
             && other.cell.flavor == guest.cell.flavor
             && other.cell.point.series == guest.cell.point.series
     };
-    let mut others = plan.guests.iter().filter(alike);
+    let mut others = all.iter().filter(alike);
     guest.role == CellRole::Subject
         && others.clone().any(|other| other.role == CellRole::Baseline)
         && others.all(|other| other.cell.point.applied <= guest.cell.point.applied)
@@ -68,4 +78,18 @@ fn is_touched(planned: &PlannedCheck, patches: &[&Patch]) -> bool {
     let CheckKind::Kselftest { target, .. } = &planned.check.kind else { return false };
     let folder = format!("tools/testing/selftests/{target}/");
     patches.iter().flat_map(|patch| &patch.files).any(|file| file.starts_with(&folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_of_a_series_makes_a_name_too() {
+        assert_eq!(series_of_tests("mine", 12), "mine-tests-of-12-alone");
+        for length in [1, 40, 47, NAME_BYTES_MAX] {
+            let name = series_of_tests(&"a".repeat(length), 12);
+            assert!(SeriesName::parse(&name).is_ok() && name.ends_with("-tests-of-12-alone"), "{name}");
+        }
+    }
 }

@@ -11,6 +11,7 @@ use crate::lab::series::Point;
 use crate::plan::cell::Cell;
 use crate::plan::key::KeyBuilder;
 use crate::plan::select::{NamedBy, Points, Selected, Selection, select};
+use crate::plan::shard::Shard;
 use crate::record::model::CellRole;
 
 /// What has to be done, in order.
@@ -22,6 +23,8 @@ pub struct Plan {
     pub kernels: Vec<KernelWork>,
     /// Guests to boot.
     pub guests: Vec<GuestWork>,
+    /// Which part of a selection it is, where that was dealt out.
+    pub shard: Option<Shard>,
 }
 
 /// A tree at a point.
@@ -116,7 +119,7 @@ impl Plan {
     /// # Errors
     /// The faults of [`select`], and unreadable fragments.
     pub fn make(lab: &Lab, selection: &Selection) -> anyhow::Result<Self> {
-        let mut plan = Self::default();
+        let mut plan = Self { shard: selection.shard, ..Self::default() };
         let selected = select(lab, selection)?;
         let cells: Vec<Cell> = selected.iter().map(|one| one.cell.clone()).collect();
         for selected in selected {
@@ -170,7 +173,7 @@ impl Plan {
             ))
         };
         let Some((source, kernel, guest)) = parts() else { return Self::default() };
-        Self { sources: vec![source], kernels: vec![kernel], guests: vec![guest] }
+        Self { sources: vec![source], kernels: vec![kernel], guests: vec![guest], shard: None }
     }
 
     /// Adds the work of another plan, to be done after this one's.

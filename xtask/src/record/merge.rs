@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
+use crate::plan::shard::Shard;
 use crate::record::cell_id::CellId;
 use crate::record::compare::results;
 use crate::record::model::{
@@ -28,6 +29,9 @@ pub struct ShardRecord {
     pub command: Vec<String>,
     /// The machine it ran on.
     pub host: Host,
+    /// Which parts of a selection it is: several, where it was merged itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Shard>,
     /// The ids of the cells that are taken from it.
     pub cells: Vec<String>,
 }
@@ -51,7 +55,7 @@ pub struct Naming<'a> {
     pub flavors: &'a [String],
 }
 
-/// Makes one record of several.
+/// Makes one record of several. Where shards are missing it is not complete.
 ///
 /// # Errors
 /// A usage fault where they contradict each other: they are not shards of one run.
@@ -60,7 +64,7 @@ pub fn merge(shards: &[Run], naming: Naming<'_>) -> Result<Run, Fault> {
     let mut merged = Run {
         schema: SCHEMA,
         id: naming.id,
-        state: shards.iter().map(|run| run.state).max_by_key(|state| rank(*state)).unwrap_or(first.state),
+        state: shards.iter().map(own_state).max_by_key(|state| rank(*state)).unwrap_or(first.state),
         started: shards.iter().map(|run| run.started.clone()).min().unwrap_or_default(),
         ended: shards.iter().map(|run| run.ended.clone()).collect::<Option<Vec<_>>>().and_then(latest),
         command: naming.command,
@@ -73,6 +77,7 @@ pub fn merge(shards: &[Run], naming: Naming<'_>) -> Result<Run, Fault> {
         probes: Vec::new(),
         bisect: None,
         timings_ms: BTreeMap::new(),
+        shard: None,
         shards: Vec::new(),
     };
     for run in shards {
@@ -102,6 +107,10 @@ pub fn merge(shards: &[Run], naming: Naming<'_>) -> Result<Run, Fault> {
             *merged.timings_ms.entry(name.clone()).or_default() += ms;
         }
     }
+    check_counts(&merged)?;
+    if merged.state == RunState::Complete && !missing_shards(&merged).is_empty() {
+        merged.state = RunState::Running;
+    }
     sort_cells(&mut merged.cells, naming.flavors);
     Ok(merged)
 }
@@ -122,16 +131,42 @@ fn rank(state: RunState) -> u8 {
     }
 }
 
+/// How far a run came. One that was merged came as far as its shards: which of them it lacked is seen anew.
+fn own_state(run: &Run) -> RunState {
+    run.shards.iter().map(|shard| shard.state).max_by_key(|state| rank(*state)).unwrap_or(run.state)
+}
+
 fn shard_record(run: &Run) -> ShardRecord {
     ShardRecord {
         id: run.id.clone(),
-        state: run.state,
+        state: own_state(run),
         started: run.started.clone(),
         ended: run.ended.clone(),
         command: run.command.clone(),
         host: run.host.clone(),
+        parts: run.shard.into_iter().chain(run.shards.iter().flat_map(|shard| shard.parts.clone())).collect(),
         cells: Vec::new(),
     }
+}
+
+/// The shards that a merged record lacks; none where no record of it is one.
+pub fn missing_shards(merged: &Run) -> Vec<Shard> {
+    let parts = merged.shards.iter().flat_map(|shard| &shard.parts);
+    let Some(count) = parts.clone().next().map(|part| part.count) else { return Vec::new() };
+    (1..=count)
+        .map(|index| Shard { index, count })
+        .filter(|wanted| !parts.clone().any(|part| part == wanted))
+        .collect()
+}
+
+/// Whether all records that are shards are of as many.
+fn check_counts(merged: &Run) -> Result<(), Fault> {
+    let parts =
+        || merged.shards.iter().flat_map(|shard| shard.parts.iter().map(move |part| (&shard.id, part)));
+    let Some((first, of)) = parts().next() else { return Ok(()) };
+    let Some((other, part)) = parts().find(|(_, part)| part.count != of.count) else { return Ok(()) };
+    let what = format!("run {first} is shard {of}, and run {other} is shard {part}");
+    Err(Fault::usage(what).help(NOT_ONE_RUN))
 }
 
 /// What the machines have in common; `several` where they differ.

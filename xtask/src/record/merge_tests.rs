@@ -51,6 +51,29 @@ fn a_merged_run_is_as_complete_as_its_least_complete_shard() {
 }
 
 #[test]
+fn shards_that_are_missing_leave_it_incomplete() {
+    let part = |index: usize| {
+        let mut run = shard(index, &[IDS[index]]);
+        run.shard = Some(Shard { index, count: 3 });
+        run
+    };
+    let whole = merged(&[part(1), part(2), part(3)]).unwrap();
+    assert_eq!((whole.state, missing_shards(&whole)), (RunState::Complete, Vec::new()));
+    let lacking = merged(&[part(3), part(1)]).unwrap();
+    let missing = missing_shards(&lacking);
+    assert_eq!((lacking.state, missing), (RunState::Running, vec![Shard { index: 2, count: 3 }]));
+    // What was merged before may be merged with what it lacked.
+    let mended = merged(&[lacking, part(2)]).unwrap();
+    assert_eq!((mended.state, missing_shards(&mended)), (RunState::Complete, Vec::new()));
+    // Records that are no shards have no number to lack.
+    assert!(missing_shards(&merged(&[shard(1, &[IDS[0]])]).unwrap()).is_empty());
+    let mut of_two = part(2);
+    of_two.shard = Some(Shard { index: 2, count: 2 });
+    let fault = merged(&[part(1), of_two]).unwrap_err();
+    assert!(fault.to_string().contains("run shard-1 is shard 1/3, and run shard-2 is shard 2/2"), "{fault}");
+}
+
+#[test]
 fn of_two_equal_verdicts_one_stays_and_two_others_are_refused() {
     let one = shard(1, &[IDS[0]]);
     let mut other = shard(2, &[IDS[0], IDS[1]]);

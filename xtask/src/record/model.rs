@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::shard::Shard;
 use crate::record::bisect::BisectRecord;
 use crate::record::merge::ShardRecord;
 use crate::record::mutant::MutantRecord;
@@ -53,6 +54,9 @@ pub struct Run {
     /// Time per stage.
     #[serde(default)]
     pub timings_ms: BTreeMap<String, u64>,
+    /// Which part of a selection it is, where that was dealt out to several runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// The runs that this record was merged from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<ShardRecord>,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::probe::SUFFIX;
+use crate::plan::probe::series_of_tests;
 use crate::record::baseline::baseline_of;
 use crate::record::cell_id::CellId;
 use crate::record::compare::{ItemKey, Shown, results};
@@ -53,16 +53,7 @@ pub fn pairs(run: &Run) -> Vec<Pairs<'_>> {
 
 fn pairs_of<'a>(run: &'a Run, cell: &'a CellRecord) -> Option<Pairs<'a>> {
     let id = CellId::parse(&cell.id)?;
-    let is_last = |other: &&CellRecord| {
-        CellId::parse(&other.id).is_some_and(|other| {
-            (other.tree, other.series, other.flavor) == (id.tree, id.series, id.flavor)
-                && other.applied > id.applied
-        })
-    };
-    if run.cells.iter().any(|other| is_last(&other)) {
-        return None;
-    }
-    let name = format!("{}{SUFFIX}", id.series);
+    let name = series_of_tests(id.series, id.applied?);
     let wanted = CellId { series: &name, applied: Some(0), ..id };
     let probe = run.probes.iter().find(|probe| CellId::parse(&probe.id) == Some(wanted))?;
     let baseline = baseline_of(run, cell)?;
@@ -134,7 +125,7 @@ mod tests {
             ),
         ]);
         let probe = [("old", Pass), ("a", Fail), ("b", Pass), ("c", Fail), ("d", Skip)];
-        run.probes = vec![with("t/s-tests-alone@0/f", CellRole::Probe, &probe)];
+        run.probes = vec![with("t/s-tests-of-2-alone@0/f", CellRole::Probe, &probe)];
         run
     }
 
@@ -160,6 +151,9 @@ mod tests {
     #[test]
     fn a_probe_without_verdict_proves_nothing() {
         let mut run = sample();
+        run.probes[0].id = "t/s-tests-of-1-alone@0/f".into();
+        assert_eq!(pairs(&run)[0].cell.id, "t/s@1/f", "a probe has the tests of one point");
+        run.probes[0].id = "t/s-tests-of-2-alone@0/f".into();
         run.probes[0].outcome = Outcome::Crashed;
         assert_eq!(pairs(&run)[0].tests, None);
         run.probes.clear();

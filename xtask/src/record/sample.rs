@@ -130,6 +130,7 @@ pub fn run(cells: Vec<CellRecord>) -> Run {
         probes: Vec::new(),
         bisect: None,
         timings_ms: BTreeMap::new(),
+        shard: None,
         shards: Vec::new(),
     }
 }

@@ -2,12 +2,16 @@
 //! The branch that is checked out in a user's repository, which is only read.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
+use fs_err as fs;
 
+use crate::fault::Fault;
 use crate::lab::patch::Patch;
 use crate::run::commits::{Repository, patch};
 use crate::run::git::Git;
+use crate::sys::process::{capture, is_host_trouble};
 
 /// The branch that is checked out in a user's repository.
 #[derive(Debug)]
@@ -18,6 +22,9 @@ pub struct Branch {
     /// Its last commits, newest first: id, and subject.
     recent: Vec<(String, String)>,
 }
+
+/// Longest that applying one patch may take.
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// How many commits of a branch are looked through.
 const RECENT_MAX: &str = "500";
@@ -63,6 +70,31 @@ impl Branch {
             }
         }
         Ok(found)
+    }
+
+    /// Whether a patch makes out of the parent of a commit what the commit is, however its diff is written.
+    /// Objects that come of it are written to `scratch` alone.
+    ///
+    /// # Errors
+    /// If git fails.
+    pub fn makes(&self, commit: &str, patch: &Patch, scratch: &Path) -> Result<bool> {
+        let (index, file, objects) =
+            (scratch.join("makes.index"), scratch.join("makes.patch"), scratch.join("makes.objects"));
+        fs::create_dir_all(&objects)?;
+        fs::write(&file, &patch.diff)?;
+        self.git.run_with(&["read-tree", &format!("{commit}^")], Some(&index), None, b"")?;
+        let known = self.git.run(&["rev-parse", "--path-format=absolute", "--git-path", "objects"])?.text();
+        let mut apply = self.git.command();
+        apply.args(["apply", "--cached", "--whitespace=nowarn", "-p1"]).arg(&file);
+        apply.env("GIT_INDEX_FILE", &index).env("GIT_OBJECT_DIRECTORY", &objects);
+        apply.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", known.trim_end_matches('\n'));
+        let applied = capture(apply, "git apply", DEADLINE, b"")?;
+        if is_host_trouble(applied.exit, &applied.stderr) {
+            let what = format!("git apply: {}\n{}", applied.exit, applied.stderr.trim_end());
+            return Err(Fault::infra(what).into());
+        }
+        let same = ["diff-index", "--cached", "--quiet", commit, "--"];
+        Ok(applied.exit.is_success() && self.git.try_with(&same, Some(&index), None, b"")?.exit.is_success())
     }
 
     /// Up to `count` commits before the one that is called so, or before what comes after HEAD; oldest first.

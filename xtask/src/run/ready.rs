@@ -11,6 +11,7 @@ use crate::lab::kernel::Arch;
 use crate::plan::key::{Key, KeyBuilder};
 use crate::plan::work::{GuestWork, PlannedCheck};
 use crate::record::model::SubRecord;
+use crate::run::cache::file_digest;
 use crate::run::context::Context;
 use crate::run::image::{CHECKS_FOLDER, Image};
 use crate::run::kernel::Kernel;
@@ -133,7 +134,7 @@ impl Ready {
     /// None where it is not known what the kernel executes.
     ///
     /// # Errors
-    /// As [`Ready::questions`].
+    /// As [`Ready::questions`]; an image that cannot be read.
     pub fn likeness(&self, context: &Context<'_>) -> Result<Option<Key>> {
         let Some(code) = &self.code else { return Ok(None) };
         let kernel = context.lab.kernel_of(&self.work.cell.flavor)?;
@@ -142,6 +143,10 @@ impl Ready {
             .part("code", code.as_str())
             .part("machine", format!("{machine:?}"))
             .part("init", self.init.key.as_str());
+        // A bzImage has code of its own, which unpacks the kernel and never shows in its vmlinux.
+        if self.kernel.vmlinux.as_ref() != Some(&self.kernel.image) {
+            key = key.part("image", file_digest(&self.kernel.image)?);
+        }
         let questions = self.questions(context)?;
         let jobs = self.job_checks(&questions, context.lab.slower(&kernel))?;
         for ((check, program), job) in self.sent().into_iter().zip(&jobs) {

@@ -43,6 +43,17 @@ fn a_point_that_changes_no_code_is_inert_and_not_booted() {
 }
 
 #[test]
+fn code_that_only_the_image_has_is_not_inert_where_that_boots() {
+    for (flavor, told, boots) in [("x86_64", "1 inert", 1), ("x86_64+debug", "2 pass", 2)] {
+        let lab = Lab::new();
+        let mbox = lab.write("boot.mbox", &mail(1, "boot", &new_file("arch/x86/boot/header.S", "hlt")));
+        let words = ["--series", &mbox, "--every-patch", "--baseline", "--check=seccomp_bpf"];
+        lab.test(&[&words[..], &["--flavor", flavor]].concat()).assert(0, &[told]);
+        assert_eq!(lab.calls("boot").len(), boots, "{flavor}");
+    }
+}
+
+#[test]
 fn an_inert_point_shares_a_failure_too() {
     let lab = Lab::new();
     let mbox = two_patches(&lab);
@@ -80,7 +91,7 @@ fn a_new_test_is_tried_without_the_series_too() {
         0,
         &[
             "PROBED",
-            "local/two-tests-alone@0/x86_64",
+            "local/two-tests-of-2-alone@0/x86_64",
             "1 of 1 new sub-tests fails without the series and passes with it",
             "seccomp_bpf.global.two",
             "2 pass",

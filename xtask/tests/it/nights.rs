@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::lab::{CELL, Lab};
 use crate::process::Ran;
+use crate::tree::{change, mail, new_file};
 
 const MATRIX: &str = "shards";
 const CELLS: [&str; 4] = ["mine/none/x86_64", "mine/none/compat", "mine/none/i386", "other/none/x86_64"];
@@ -45,7 +46,7 @@ fn shards(lab: &Lab) -> [String; 3] {
 /// A record without what differs from machine to machine and from time to time.
 fn normalised(mut record: Value) -> Value {
     let run = record.as_object_mut().unwrap();
-    for name in ["id", "started", "ended", "command", "host", "timings_ms", "shards"] {
+    for name in ["id", "started", "ended", "command", "host", "timings_ms", "shards", "shard"] {
         run.remove(name);
     }
     for cell in run["cells"].as_array_mut().unwrap() {
@@ -98,8 +99,20 @@ fn a_shard_that_is_missing_or_did_not_end_is_no_pass() {
         let cells = lab.record()["cells"].as_array().unwrap().len();
         assert_eq!(cells, 4);
     }
-    // Without a plan nobody knows.
-    lab.run(&["merge", &one, &three]).assert(0, &["3 pass"]);
+    // Without a plan the shards are counted.
+    let counted = lab.run(&["merge", &one, &three]);
+    counted.assert(105, &["MISSING", "shard 2/3: no record of it was given", "3 pass"]);
+    let half = newest(&lab).to_string_lossy().into_owned();
+    assert_eq!(lab.record()["state"], "running");
+    lab.run(&["report", "--format", "markdown"]).assert(0, &["This run is not complete"]);
+    lab.run(&["merge", &two]).assert(105, &["shard 1/3", "shard 3/3"]);
+    // What was merged is still known to be shards.
+    lab.run(&["merge", &two, &one]).assert(105, &["shard 3/3"]);
+    lab.run(&["merge", &half, &three]).assert(105, &["shard 2/3"]);
+    lab.run(&["merge", &half, &two]).assert(0, &["4 pass"]);
+    test_matrix(&lab, &["--shard", "2/2"]).assert(0, &[]);
+    let of_two = newest(&lab).to_string_lossy().into_owned();
+    lab.run(&["merge", &one, &of_two, &three]).assert(2, &["is shard 1/3, and run ", "is shard 2/2"]);
     let path = PathBuf::from(&two).join("run.json");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replacen("\"complete\"", "\"running\"", 1)).unwrap();
@@ -109,6 +122,68 @@ fn a_shard_that_is_missing_or_did_not_end_is_no_pass() {
     let other = newest(&lab).to_string_lossy().into_owned();
     lab.run(&["merge", &one, &other, &three, "--matrix", MATRIX])
         .assert(105, &["its record lacks the planned check seccomp_bpf"]);
+}
+
+/// The folders of one run for each third of a series with its baseline.
+fn thirds_of_series(lab: &Lab, mbox: &str, words: &[&str]) -> [String; 3] {
+    ["1/3", "2/3", "3/3"].map(|shard| {
+        let fixed = ["--series", mbox, "--flavor=x86_64", "--check=seccomp_bpf", "--shard", shard];
+        lab.test(&[&fixed, words].concat()).assert(0, &[]);
+        newest(lab).to_string_lossy().into_owned()
+    })
+}
+
+#[test]
+fn a_point_that_no_record_has_is_noticed() {
+    let lab = Lab::new();
+    let code = change("int five;", "int fifth;");
+    let again = change("int fifth;", "int half;");
+    let mbox = lab.write("two.mbox", &[mail(1, "code", &code), mail(2, "again", &again)].concat());
+    let runs = thirds_of_series(&lab, &mbox, &["--every-patch", "--baseline"]);
+    let tree = format!("path={}", lab.tree().display());
+    let named = ["--tree", &tree, "--series", &mbox, "--flavor=x86_64", "--check=seccomp_bpf"];
+    let all = [&["merge", &runs[0], &runs[1], &runs[2]][..], &named].concat();
+    lab.run(&[&all[..], &["--every-patch", "--baseline"]].concat()).assert(0, &["3 pass"]);
+    // Records of cells that were run by hand are no shards: only the selection knows what is missing.
+    for run in &runs {
+        let path = PathBuf::from(run).join("run.json");
+        let mut record: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        record.as_object_mut().unwrap().remove("shard");
+        fs::write(path, record.to_string()).unwrap();
+    }
+    let without = |at: usize, words: &[&str]| {
+        let given = runs.iter().enumerate().filter(|(number, _)| *number != at).map(|(_, run)| run.as_str());
+        lab.run(&[&["merge"][..], &given.collect::<Vec<_>>(), &named, words].concat())
+    };
+    without(0, &[]).assert(0, &["2 pass"]);
+    without(0, &["--baseline"]).assert(105, &["local/two@0/x86_64", "no record has this cell"]);
+    without(1, &["--baseline"]).assert(0, &["2 pass"]);
+    without(1, &["--every-patch"]).assert(105, &["local/two@1/x86_64", "no record has this cell"]);
+}
+
+#[test]
+fn the_shard_of_the_last_point_tries_its_tests_without_the_series() {
+    let lab = Lab::new();
+    let test = new_file("tools/testing/selftests/seccomp/more.h", "/* more */");
+    let code = change("int five;", "int fifth;");
+    let last = new_file("tools/testing/selftests/seccomp/last.h", "/* last */");
+    let mails = [mail(1, "test", &test), mail(2, "code", &code), mail(3, "last", &last)].concat();
+    let mbox = lab.write("two.mbox", &mails);
+    let named = ["--series", &mbox, "--flavor=x86_64", "--check=seccomp_bpf", "--every-patch", "--baseline"];
+    // @0 has one test less than @2; @1 and @3; the tests of @3 on the kernel of @0.
+    lab.steer("qemu", "vanished\ngood\ngood\ngood\nfailing");
+    let probe = "local/two-tests-of-3-alone@0/x86_64";
+    let runs = [("1/2", Vec::new()), ("2/2", vec![probe])].map(|(shard, wanted)| {
+        lab.test(&[&named[..], &["--jobs=1", "--shard", shard]].concat()).assert(0, &[]);
+        let record = lab.record();
+        let probes = record["probes"].as_array().cloned().unwrap_or_default();
+        assert_eq!(probes.iter().map(|probe| &probe["id"]).collect::<Vec<_>>(), wanted, "{shard}");
+        newest(&lab).to_string_lossy().into_owned()
+    });
+    let told = "local/two@3/x86_64: 1 of 1 new sub-tests fails without the series and passes with it";
+    let tree = format!("path={}", lab.tree().display());
+    lab.run(&[&["merge", &runs[0], &runs[1], "--tree", &tree][..], &named].concat())
+        .assert(0, &[told, "4 pass"]);
 }
 
 #[test]

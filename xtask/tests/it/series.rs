@@ -213,11 +213,35 @@ fn check_patch_prints_results_and_nothing_else() {
     assert_eq!((code, status(&told, "apply").unwrap().1.as_str()), (Some(0), "it applies to HEAD"), "{told}");
     let (code, told) = check_patch(&lab, &mail(1, "odd", &change("int seven;", "int VII;")), &[]);
     assert_eq!((code, status(&told, "apply").unwrap().0.as_str()), (Some(100), "fail"), "{told}");
+    // It is called as a commit is and fits before it, and is another change: only HEAD is left.
+    let objects = git(&lab, &["count-objects"]);
+    let (code, told) = check_patch(&lab, &mail(1, "five", &change("int five;", "int cinco;")), &[]);
+    assert_eq!(code, Some(100), "{told}");
+    assert!(status(&told, "apply").unwrap().1.starts_with("HEAD: "), "{told}");
+    assert_eq!(git(&lab, &["count-objects"]), objects, "nothing is written to a user's repository");
     for patch in ["", "hello\n"] {
         let (code, told) = check_patch(&lab, patch, &[]);
         assert_eq!((code, status(&told, "check-patch").unwrap().0.as_str()), (Some(100), "fail"), "{told}");
     }
     assert_eq!(git(&lab, &["status", "--porcelain"]), "");
+}
+
+#[test]
+fn check_patch_does_not_blame_the_patch_for_the_lab() {
+    let lab = Lab::new();
+    as_repository(&lab);
+    write(&lab.tree().join("scripts/checkpatch.pl"), "exit 3;\n");
+    git(&lab, &["add", "--all"]);
+    git(&lab, &["commit", "--quiet", "-m", "script"]);
+    let patch = mail(1, "new", &change("int cinq;", "int fem;"));
+    let (code, told) = check_patch(&lab, &patch, &["--format", "lines"]);
+    assert!(code == Some(0) && told.contains("WARNING: seccomp-lab check"), "{told}");
+    // No folder for the cache.
+    let cache = lab.path("cache");
+    let _ = fs::remove_dir_all(&cache);
+    fs::write(&cache, "a file").unwrap();
+    let (code, told) = check_patch(&lab, &patch, &["--format", "lines"]);
+    assert!(code == Some(0) && told.contains("WARNING: seccomp-lab check-patch: "), "{told}");
 }
 
 #[test]
