@@ -21,6 +21,7 @@ pub mod headers;
 pub mod image;
 pub mod import;
 pub mod kernel;
+pub mod kernel_key;
 pub mod kernel_tree;
 pub mod kvm;
 pub mod libseccomp;

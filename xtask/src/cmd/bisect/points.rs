@@ -20,7 +20,7 @@ use crate::plan::key::{Key, KeyBuilder};
 use crate::plan::work::Plan;
 use crate::record::bisect::CandidateRecord;
 use crate::run::context::Context;
-use crate::run::kernel;
+use crate::run::kernel_key;
 use crate::run::source::{self, Applied};
 use crate::sys::process::quote;
 use crate::tell::summary::from_anywhere;
@@ -190,7 +190,7 @@ pub fn write(series: &Series, applied: usize, folder: &Path) -> Result<()> {
 /// do not even apply, which is soon seen.
 ///
 /// # Errors
-/// As [`kernel::request`] and [`source::prepare`].
+/// As [`kernel_key::request`] and [`source::prepare`].
 pub fn no_build_key(context: &Context<'_>, plan: &Plan, tests: &Point) -> Result<Option<Key>> {
     let (Some(work), Some(kernel), Some(guest)) =
         (plan.sources.first(), plan.kernels.first(), plan.guests.first())
@@ -200,7 +200,7 @@ pub fn no_build_key(context: &Context<'_>, plan: &Plan, tests: &Point) -> Result
     let Applied::Source(source) = source::prepare(context, work)? else { return Ok(None) };
     let tests = context.lab.patches(tests)?;
     let key = KeyBuilder::new("a point with an overlay that does not build")
-        .part("request", kernel::request(context, &source, kernel)?.as_str())
+        .part("request", kernel_key::request(context, &source, kernel)?.as_str())
         .parts("tests", tests.iter().map(|patch| patch.digest.as_str()))
         .part("programs", format!("{:?} {:?}", guest.abi, guest.checks));
     Ok(Some(key.finish()))
