@@ -191,7 +191,12 @@ fn difference(
 /// The call of a line with the wrong verdict.
 fn wrong_bit(difference: &Difference) -> Option<(Arch, u32)> {
     let Difference::Verdict { wanted, .. } = difference else { return None };
-    let mut words = wanted.split(' ');
+    call_of(wanted)
+}
+
+/// The call that a line of a dump is about: `x86_64 135 ALLOW`.
+fn call_of(line: &str) -> Option<(Arch, u32)> {
+    let mut words = line.split(' ');
     let name = words.next()?;
     let arch = Arch::ALL.into_iter().find(|arch| arch.name() == name)?;
     Some((arch, words.next()?.parse().ok()?))

@@ -139,8 +139,7 @@ fn read(text: &[u8], remarks: &mut Vec<Remark>) -> Result<Option<Patch>> {
 fn of_branch(branch: &Branch, scratch: &Path, patch: &Patch) -> Result<Remark> {
     for commit in branch.with_subject(&patch.subject)? {
         // Another change may be called the same: an older version of it, for one.
-        let applies = source::check_on(&branch.git, scratch, &format!("{commit}^"), patch)?.is_none();
-        if applies && branch.makes(&commit, patch, scratch)? {
+        if branch.makes(&commit, patch, scratch)? {
             let summary =
                 format!("it is commit {} of this branch, and applies to the one before", short(&commit));
             return Ok(Remark::new("apply", Status::Pass, summary));

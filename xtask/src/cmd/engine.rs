@@ -131,7 +131,11 @@ impl<'a> OpenRun<'a> {
         let cache = session.cache()?;
         // Before the record is begun: what fails here must not leave one that says `running`.
         let (host, toolchain) = (describe_host()?, Toolchain::ask()?);
-        let run = new_run(&session.results, &session.lab, plans, seed, &host)?;
+        let mut run = new_run(&session.results, seed, &host);
+        run.shard = plans.first().and_then(|plan| plan.shard);
+        for plan in plans {
+            add(&session.lab, plan, &mut run)?;
+        }
         let folder = RunFolder::create(&session.results, &run.id)?;
         folder.write(&run)?;
         let terminal = Terminal::new();
@@ -143,28 +147,9 @@ impl<'a> OpenRun<'a> {
     /// # Errors
     /// As [`schedule::run`]; trouble in writing the record.
     pub fn carry_out(&mut self, plan: &Plan, on_event: &mut OnEvent<'_>) -> Result<()> {
-        self.add(plan)?;
+        add(&self.session.lab, plan, &mut self.run)?;
         let (host, splats) = (self.host.clone(), self.splats);
         self.with_context(on_event, |context| schedule::run(context, plan, &host, splats))
-    }
-
-    /// Adds the cells of a plan, and where its series came from, to the record.
-    fn add(&mut self, plan: &Plan) -> Result<()> {
-        for (name, record) in series_records(&self.session.lab, &[plan])? {
-            let known = self.run.series.entry(name).or_insert_with(|| record.clone());
-            let added: Vec<usize> =
-                record.applied.into_iter().filter(|applied| !known.applied.contains(applied)).collect();
-            known.applied.extend(added);
-        }
-        for guest in &plan.guests {
-            let id = guest.cell.to_string();
-            let cells =
-                if guest.role == CellRole::Probe { &mut self.run.probes } else { &mut self.run.cells };
-            if !cells.iter().any(|cell| cell.id == id) {
-                cells.push(blank(guest));
-            }
-        }
-        Ok(())
     }
 
     /// Does some work of the engine's, and tells and records what happens.
@@ -269,11 +254,28 @@ fn blank(guest: &GuestWork) -> CellRecord {
     CellRecord { role: guest.role, ..CellRecord::never_begun(&guest.cell.to_string()) }
 }
 
-/// A record in which nothing has a verdict yet.
-fn new_run(results: &Path, lab: &Lab, plans: &[&Plan], seed: u64, host: &Host) -> Result<Run> {
+/// Adds the cells of a plan that the record does not have yet, and where its series came from.
+fn add(lab: &Lab, plan: &Plan, run: &mut Run) -> Result<()> {
+    for (name, record) in series_records(lab, &[plan])? {
+        let known = run.series.entry(name).or_insert_with(|| record.clone());
+        let added: Vec<usize> =
+            record.applied.into_iter().filter(|applied| !known.applied.contains(applied)).collect();
+        known.applied.extend(added);
+    }
+    for guest in &plan.guests {
+        let id = guest.cell.to_string();
+        let cells = if guest.role == CellRole::Probe { &mut run.probes } else { &mut run.cells };
+        if !cells.iter().any(|cell| cell.id == id) {
+            cells.push(blank(guest));
+        }
+    }
+    Ok(())
+}
+
+/// A record with nothing in it.
+fn new_run(results: &Path, seed: u64, host: &Host) -> Run {
     let now = SystemTime::now();
-    let guests = plans.iter().flat_map(|plan| &plan.guests);
-    Ok(Run {
+    Run {
         schema: SCHEMA,
         id: new_id(results, now),
         state: RunState::Running,
@@ -282,14 +284,14 @@ fn new_run(results: &Path, lab: &Lab, plans: &[&Plan], seed: u64, host: &Host) -
         command: command_line(),
         host: host.clone(),
         seed,
-        series: series_records(lab, plans)?,
+        series: BTreeMap::new(),
         trees: BTreeMap::new(),
-        cells: guests.clone().filter(|guest| guest.role != CellRole::Probe).map(blank).collect(),
-        probes: guests.filter(|guest| guest.role == CellRole::Probe).map(blank).collect(),
+        cells: Vec::new(),
+        probes: Vec::new(),
         mutants: Vec::new(),
         bisect: None,
         timings_ms: BTreeMap::new(),
-        shard: plans.first().and_then(|plan| plan.shard),
+        shard: None,
         shards: Vec::new(),
-    })
+    }
 }

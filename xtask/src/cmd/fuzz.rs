@@ -13,7 +13,7 @@ use crate::cli::{Cli, FuzzArgs};
 use crate::cmd::engine;
 use crate::cmd::referee;
 use crate::cmd::session::{Session, host_packages};
-use crate::cmd::shrink::{Failing, Smallest, shrink_and_save};
+use crate::cmd::shrink::{Failing, Shrunk, Smallest, shrink_and_save};
 use crate::cmd::test::read_splats;
 use crate::fault::Fault;
 use crate::lab::Lab;
@@ -80,20 +80,11 @@ pub fn run(cli: &Cli, args: &FuzzArgs) -> Result<u8> {
         for cell in &run.cells {
             let mut saved: Vec<Smallest> = Vec::new();
             for one in failing(&run, cell, &round)? {
-                if saved.len() < SHRUNK_MAX {
-                    match shrink_and_save(&session, &plan, &options, &splats, folder.path(), &one, &saved) {
-                        Ok(shrunk) => {
-                            tell::print(&shrunk.text);
-                            saved.extend(shrunk.saved);
-                        }
-                        Err(error) if ends_the_run(&error) => return Err(error),
-                        // What was found stands, whatever became of making it smaller.
-                        Err(error) => tell::print(&format!(
-                            "\n{}: {} was not made smaller: {error:#}\n",
-                            one.cell, one.name
-                        )),
-                    }
+                if saved.len() == SHRUNK_MAX {
+                    break;
                 }
+                let shrunk = shrink_and_save(&session, &plan, &options, &splats, folder.path(), &one, &saved);
+                saved.extend(told_smaller(&one, shrunk)?);
             }
         }
         crate::sys::interrupt::check()?;
@@ -105,6 +96,21 @@ pub fn run(cli: &Cli, args: &FuzzArgs) -> Result<u8> {
     }
     tell::print(&told(&tally, args.replay.is_none().then_some(seed), asking));
     Ok(worst_exit_code(outcomes))
+}
+
+/// Tells what came of making a chain smaller. What was found stands, whatever became of that.
+fn told_smaller(failing: &Failing, shrunk: Result<Shrunk>) -> Result<Option<Smallest>> {
+    match shrunk {
+        Ok(Shrunk { text, saved }) => {
+            tell::print(&text);
+            Ok(saved)
+        }
+        Err(error) if ends_the_run(&error) => Err(error),
+        Err(error) => {
+            tell::print(&format!("\n{}: {} was not made smaller: {error:#}\n", failing.cell, failing.name));
+            Ok(None)
+        }
+    }
 }
 
 /// The check of `lab.toml` that is asked with random chains.

@@ -20,7 +20,7 @@ use crate::plan::cell::parse_point;
 use crate::plan::probe::probes;
 use crate::plan::select::{Baseline, Points, Selection};
 use crate::plan::work::{Plan, Scope, SourceWork};
-use crate::record::baseline::deciding_outcomes;
+use crate::record::baseline::deciding;
 use crate::record::exit_codes::{ExitCodes, bisect_code, ground};
 use crate::record::model::{Outcome, Run, worst_exit_code};
 use crate::record::store::{timestamp, write_atomically};
@@ -65,8 +65,7 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
             tell::print(&status_line(&Style::new().cyan(), "ROUND", None, &text));
         }
         let (run, _) = engine::run_plan(&session, &plan, &options, &splats, 0)?;
-        let grounds = run.cells.iter().chain(&run.probes).map(ground);
-        worst.extend(deciding_outcomes(&run).into_iter().zip(grounds));
+        worst.extend(deciding(&run).map(|(cell, outcome)| (outcome, ground(cell))));
         if args.save_names {
             save_names(&session.lab, &plan, &run)?;
         }

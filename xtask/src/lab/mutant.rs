@@ -185,15 +185,15 @@ impl Mutants {
                 .help("planted faults are NAME.patch files beside a mutants.toml that declares them")
         })?;
         let parse = || {
-            MutantsFile::parse(&text)?.check_names(lab)?;
-            Self::parse(&text, series, read_patches(&folder)?)
+            let file = MutantsFile::parse(&text)?;
+            file.check_names(lab)?;
+            Self::of(file, series, read_patches(&folder)?)
         };
         parse().with_context(|| format!("reading {}", path.display()))
     }
 
     /// Puts the declared facts and the patches together.
-    fn parse(text: &str, series: &SeriesName, mut patches: BTreeMap<String, Patch>) -> Result<Self> {
-        let mut file = MutantsFile::parse(text)?;
+    fn of(mut file: MutantsFile, series: &SeriesName, mut patches: BTreeMap<String, Patch>) -> Result<Self> {
         let mut mutants = Vec::new();
         let mut names = BTreeSet::new();
         for facts in std::mem::take(&mut file.mutant) {

@@ -16,7 +16,7 @@ fn patches(names: &[(&str, &str)]) -> BTreeMap<String, Patch> {
 
 fn parse(entries: &str, names: &[(&str, &str)]) -> Result<Mutants> {
     let text = format!("reference = \"seccomp_bpf\"\nflavors = [\"x86_64\"]\n{entries}");
-    Mutants::parse(&text, &SeriesName::parse("s").unwrap(), patches(names))
+    Mutants::of(MutantsFile::parse(&text)?, &SeriesName::parse("s").unwrap(), patches(names))
 }
 
 fn entry(name: &str, more: &str) -> String {

@@ -3,7 +3,7 @@
 
 use crate::record::cell_id::CellId;
 use crate::record::compare::{CellDiff, Change, Item, compare};
-use crate::record::model::{CellRecord, CellRole, CheckRecord, CheckStatus, Outcome, Run};
+use crate::record::model::{CellRecord, CellRole, CheckStatus, Outcome, Run};
 
 /// The comparison of each cell that has a baseline in the run.
 pub fn comparisons(run: &Run) -> Vec<CellDiff> {
@@ -18,7 +18,12 @@ pub fn comparisons(run: &Run) -> Vec<CellDiff> {
 /// nothing but what its baseline fails in as well counts as passed. Where there is no verdict on the
 /// baseline nothing is excused.
 pub fn deciding_outcomes(run: &Run) -> Vec<Outcome> {
-    run.cells.iter().chain(&run.probes).map(|cell| deciding_outcome(run, cell)).collect()
+    deciding(run).map(|(_, outcome)| outcome).collect()
+}
+
+/// Every cell with the outcome that it counts for, as [`deciding_outcomes`] has them.
+pub fn deciding(run: &Run) -> impl Iterator<Item = (&CellRecord, Outcome)> {
+    run.cells.iter().chain(&run.probes).map(|cell| (cell, deciding_outcome(run, cell)))
 }
 
 fn deciding_outcome(run: &Run, cell: &CellRecord) -> Outcome {
@@ -29,16 +34,11 @@ fn deciding_outcome(run: &Run, cell: &CellRecord) -> Outcome {
         };
     }
     let is_excused = cell.outcome == Outcome::Fail
-        && fails_in_something_that_ran(cell)
+        // What was asked for and is absent with the series and without is no failure that both have.
+        && !cell.shows_nothing_but(&[CheckStatus::Absent])
         && baseline_of(run, cell)
             .is_some_and(|baseline| is_judged(baseline) && brings_no_fault(&compare(baseline, cell)));
     if is_excused { Outcome::Pass } else { cell.outcome }
-}
-
-/// A check that was asked for and is absent with the series and without is no failure that both have: nothing ran.
-fn fails_in_something_that_ran(cell: &CellRecord) -> bool {
-    let is_told = |check: &CheckRecord| !matches!(check.status, CheckStatus::Pass | CheckStatus::Absent);
-    !cell.findings.is_empty() || cell.checks.iter().any(is_told)
 }
 
 /// Nothing is worse, and what is new passes: a new test that is skipped shows nothing.
@@ -65,7 +65,7 @@ fn is_judged(cell: &CellRecord) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::model::SubRecord;
+    use crate::record::model::{CheckRecord, SubRecord};
     use crate::record::sample::{cell, run};
 
     fn with(id: &str, role: CellRole, statuses: &[CheckStatus]) -> CellRecord {

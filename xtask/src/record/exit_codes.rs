@@ -2,7 +2,7 @@
 //! Exit codes for `git bisect run`: good, bad, cannot tell, stop. Pure.
 
 use crate::fault;
-use crate::record::model::{CellRecord, CheckRecord, CheckStatus, Outcome};
+use crate::record::model::{CellRecord, CheckStatus, Outcome};
 
 /// The commit is good.
 pub const GOOD: u8 = 0;
@@ -67,12 +67,8 @@ pub enum Ground {
 
 /// What a cell's outcome rests on.
 pub fn ground(cell: &CellRecord) -> Ground {
-    let is_silent = |check: &CheckRecord| {
-        matches!(check.status, CheckStatus::Pass | CheckStatus::Absent | CheckStatus::Skip)
-    };
-    let nothing_ran =
-        cell.outcome == Outcome::Fail && cell.findings.is_empty() && cell.checks.iter().all(is_silent);
-    if nothing_ran { Ground::NothingRan } else { Ground::Seen }
+    let nothing_ran = cell.shows_nothing_but(&[CheckStatus::Absent, CheckStatus::Skip]);
+    if cell.outcome == Outcome::Fail && nothing_ran { Ground::NothingRan } else { Ground::Seen }
 }
 
 /// The code for a run's outcomes. The lab's own trouble stops git; else a bad cell makes the commit bad,

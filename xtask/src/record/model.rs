@@ -183,6 +183,14 @@ impl CellRecord {
         Self::without_guest(id, Outcome::Cancelled, NEVER_BEGUN.into(), Vec::new())
     }
 
+    /// Whether all of its checks pass but for these statuses, and its kernel log has no finding: if it fails, then
+    /// for want of something to look at.
+    pub fn shows_nothing_but(&self, statuses: &[CheckStatus]) -> bool {
+        let is_silent =
+            |check: &CheckRecord| check.status == CheckStatus::Pass || statuses.contains(&check.status);
+        self.findings.is_empty() && self.checks.iter().all(is_silent)
+    }
+
     /// The word for its outcome: a verdict that another's guest showed is not called a pass.
     pub fn word(&self) -> &'static str {
         match (self.outcome, &self.same_as) {

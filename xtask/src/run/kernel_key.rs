@@ -9,6 +9,7 @@ use crate::plan::key::{Key, KeyBuilder};
 use crate::plan::work::KernelWork;
 use crate::run::compiler;
 use crate::run::context::Context;
+use crate::run::kernel_tree::DOCUMENTATION_OPTIONS;
 use crate::run::source::Source;
 
 /// The key of a request for a kernel: everything that decides it, as far as it is known before a build.
@@ -38,13 +39,9 @@ pub fn request_key(
     work: &KernelWork,
     toolchain: &str,
 ) -> Key {
-    let base_file = context.lab.root.join("configs/kernel").join(&config.base);
-    let key = KeyBuilder::new("kernel request")
-        .part("tree", &source.imported.tree)
-        .parts("patch", &source.patches)
-        .part("base file", fs::read(base_file).unwrap_or_default())
-        .part("toolchain", toolchain);
-    work.asked(key, config, context.lab.boot_image(&work.id)).finish()
+    let key =
+        KeyBuilder::new("kernel request").part("tree", &source.imported.tree).parts("patch", &source.patches);
+    asked(context, config, work, toolchain, key)
 }
 
 /// What decides the kernel as [`request_key`] says, but for what no kernel depends on: other patches that come to the
@@ -59,13 +56,22 @@ pub fn alike_key(
     work: &KernelWork,
     toolchain: &str,
 ) -> Result<Key> {
-    let base_file = context.lab.root.join("configs/kernel").join(&config.base);
-    // The only file of the documentation that a config depends on.
-    let options = source.imported.git.file(&source.tree, "Documentation/Kconfig")?;
+    let options = source.imported.git.file(&source.tree, DOCUMENTATION_OPTIONS)?;
     let key = KeyBuilder::new("kernel request by its code")
         .part("tree", &source.kernel_tree)
-        .part("documentation", options.unwrap_or_default())
-        .part("base file", fs::read(base_file).unwrap_or_default())
-        .part("toolchain", toolchain);
-    Ok(work.asked(key, config, context.lab.boot_image(&work.id)).finish())
+        .part("documentation", options.unwrap_or_default());
+    Ok(asked(context, config, work, toolchain, key))
+}
+
+/// The key of a source, with all that is asked of its kernel.
+fn asked(
+    context: &Context<'_>,
+    config: &KernelConfig,
+    work: &KernelWork,
+    toolchain: &str,
+    source: KeyBuilder,
+) -> Key {
+    let base_file = context.lab.root.join("configs/kernel").join(&config.base);
+    let key = source.part("base file", fs::read(base_file).unwrap_or_default()).part("toolchain", toolchain);
+    work.asked(key, config, context.lab.boot_image(&work.id)).finish()
 }

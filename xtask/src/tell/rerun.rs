@@ -18,7 +18,7 @@ const KEPT: [&str; 10] = [
     "--results-dir",
 ];
 
-/// Those of them that say which chains `fuzz` makes.
+/// Flags that say which chains `fuzz` makes.
 const CHAINS: [&str; 4] = ["--seed", "--chains", "--seconds", "--replay"];
 
 /// The command that runs these cells again, with the flags of this run.

@@ -10,7 +10,6 @@ use console::{Style, style};
 use crate::record::baseline::deciding_outcomes;
 use crate::record::model::{CellRecord, INERT, Outcome, Run, RunState};
 use crate::tell::grid::{self, check_counts};
-pub use crate::tell::rerun::from_anywhere;
 use crate::tell::rerun::rerun;
 use crate::tell::terminal::status_line;
 use crate::tell::{baseline, patches};

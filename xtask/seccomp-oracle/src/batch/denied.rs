@@ -19,7 +19,6 @@ pub(super) fn cached(chain: &[Program], model: &Bitmaps, dump: &Dump<'_>) -> Opt
 
 /// The call of a line that says ALLOW.
 fn allowed(line: &[u8]) -> Option<(Arch, u32)> {
-    let mut words = std::str::from_utf8(line).ok()?.strip_suffix(" ALLOW")?.split(' ');
-    let (name, nr) = (words.next()?, words.next()?.parse().ok()?);
-    Some((Arch::ALL.into_iter().find(|arch| arch.name() == name)?, nr))
+    let line = std::str::from_utf8(line).ok()?;
+    super::call_of(line).filter(|_| line.ends_with(" ALLOW"))
 }

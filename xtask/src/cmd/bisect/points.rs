@@ -21,9 +21,10 @@ use crate::plan::work::Plan;
 use crate::record::bisect::CandidateRecord;
 use crate::run::context::Context;
 use crate::run::kernel_key;
+use crate::run::kernel_tree::is_of_kernel;
 use crate::run::source::{self, Applied};
 use crate::sys::process::quote;
-use crate::tell::summary::from_anywhere;
+use crate::tell::rerun::from_anywhere;
 
 /// The points of a search.
 pub struct Points {
@@ -44,16 +45,13 @@ pub enum Innocence {
     Trusted,
 }
 
-/// Where nothing is that a kernel is made of. Much else below `tools/` is: objtool, say.
-const NO_KERNEL: [&str; 3] = ["Documentation/", "tools/testing/", "MAINTAINERS"];
-
 impl Innocence {
     fn of(patch: &Patch, trusted: Option<&Patch>) -> Option<Self> {
         if trusted.is_some_and(|trusted| trusted.diff == patch.diff) {
             return Some(Self::Trusted);
         }
-        let is_outside = |file: &String| NO_KERNEL.iter().any(|prefix| file.starts_with(prefix));
-        (!patch.files.is_empty() && patch.files.iter().all(is_outside)).then_some(Self::NoKernel)
+        let is_outside = !patch.files.is_empty() && !patch.files.iter().any(|file| is_of_kernel(file));
+        is_outside.then_some(Self::NoKernel)
     }
 }
 
@@ -239,7 +237,7 @@ mod tests {
     fn only_patches_outside_of_the_kernel_or_equal_to_trusted_ones_are_innocent() {
         let test = patch("tools/testing/selftests/seccomp/seccomp_bpf.c");
         assert_eq!(Innocence::of(&test, None), Some(Innocence::NoKernel));
-        assert_eq!(Innocence::of(&patch("tools/objtool/check.c"), None), None);
+        assert_eq!(Innocence::of(&patch("Documentation/Kconfig"), None), None);
         let kernel = patch("kernel/seccomp.c");
         assert_eq!(Innocence::of(&kernel, None), None);
         assert_eq!(Innocence::of(&kernel, Some(&kernel)), Some(Innocence::Trusted));
