@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use crate::cli_bench::BenchArgs;
 pub use crate::cli_nights::{DiffArgs, DiffFormat, MergeArgs, ReportArgs, ReportFormat, TrendArgs};
 pub use crate::cli_series::{
     BisectArgs, CheckPatchArgs, CheckPatchFormat, ImportArgs, SelfcheckArgs, SelfcheckSuite,
@@ -15,7 +16,7 @@ use crate::lab::mail::Choice;
 use crate::plan::select::Selection;
 use crate::plan::shard::Shard;
 use crate::record::exit_codes::{BadIf, ExitCodes};
-use crate::run::context::{AccelChoice, Options};
+use crate::run::context::{AccelChoice, ClockChoice, Options};
 
 /// A kernel test lab: a patch series and a kernel tree go in, a verdict comes out.
 #[derive(Debug, Parser)]
@@ -47,6 +48,8 @@ pub enum Verb {
     Fuzz(FuzzArgs),
     /// Say why a call is in the cache of a filter chain or not.
     Explain(ExplainArgs),
+    /// Count what calls and attaching cost, in guest instructions.
+    Bench(BenchArgs),
     /// Find the patch that changes a check, or the range that it can be told to.
     Bisect(BisectArgs),
     /// Plant faults for real, and see that the lab tells where they are.
@@ -378,6 +381,7 @@ impl RunArgs {
             deadline: self.deadline,
             fail_fast: self.fail_fast,
             retries: self.retries,
+            clock: ClockChoice::Host,
             kernel: self.kernel.clone(),
         }
     }

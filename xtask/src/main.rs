@@ -2,6 +2,7 @@
 //! The lab's command line: flags to a verb to an exit code. `ARCHITECTURE.md` is the map.
 
 mod cli;
+mod cli_bench;
 mod cli_nights;
 mod cli_series;
 mod cli_values;
@@ -67,6 +68,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         | Verb::Profiles(_)
         | Verb::CheckPatch(_)
         | Verb::Bisect(_)
+        | Verb::Bench(_)
         | Verb::Selfcheck(_) => {
             sys::reaper::start()?;
         }
@@ -78,6 +80,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         Verb::Fuzz(args) => cmd::fuzz::run(cli, args),
         Verb::Explain(args) => cmd::explain::run(cli, args),
         Verb::Bisect(args) => cmd::bisect::run(cli, args),
+        Verb::Bench(args) => cmd::bench::run(cli, args),
         Verb::Selfcheck(args) => cmd::selfcheck::run(cli, args),
         Verb::List(args) => cmd::list::run(cli, args),
         Verb::Shell(args) => cmd::shell::run(cli, args),

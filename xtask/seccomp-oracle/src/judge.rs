@@ -42,6 +42,8 @@ pub enum Status {
     Fail,
     /// There is no answer, or the guest program could not ask.
     NotRun,
+    /// The kernel has nothing that it could be about.
+    Absent,
 }
 
 /// Judges an answer: a verdict for every case, in their order, then the one about the answer. A case's id is its place,
@@ -135,6 +137,7 @@ impl fmt::Display for Status {
             Self::Pass => "pass",
             Self::Fail => "fail",
             Self::NotRun => "not-run",
+            Self::Absent => "absent",
         })
     }
 }

@@ -21,11 +21,13 @@
 //! | [`agree`] | whether two kernels say the same, apart from the model |
 //! | [`batch`] | the verdict about many chains without names, and why a bit is as it is |
 //! | [`calls`] | calls made for real, what must come of them, the check `behaviour.calls` |
+//! | [`bench`] | what calls and attaching cost in instructions, and the relations that must hold |
 
 pub mod action;
 pub mod agree;
 pub mod answer;
 pub mod batch;
+pub mod bench;
 pub mod cache;
 pub mod calls;
 pub mod cases;

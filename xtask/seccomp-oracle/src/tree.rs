@@ -21,6 +21,15 @@ impl FiltersFreed {
     }
 }
 
+/// Whether an architecture's `asm/seccomp.h` names its system call tables: without that there is no cache.
+#[must_use]
+pub fn names_tables(header: &str) -> bool {
+    header.lines().any(|line| {
+        let words = line.trim_start().strip_prefix('#').map(str::split_whitespace);
+        words.is_some_and(|words| words.take(2).eq(["define", "SECCOMP_ARCH_NATIVE"]))
+    })
+}
+
 /// When filters are freed: told by the function of `kernel/exit.c` that calls `seccomp_filter_release()`.
 ///
 /// `None` where that is none of the two that are known, or both: what is not understood is no answer.

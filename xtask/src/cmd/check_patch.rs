@@ -18,7 +18,7 @@ use crate::run::branch::{Branch, branch};
 use crate::run::cache::Cache;
 use crate::run::checkpatch::{self, Checked, Weight};
 use crate::run::compiler::Toolchain;
-use crate::run::context::{AccelChoice, Context, Options};
+use crate::run::context::{AccelChoice, ClockChoice, Context, Options};
 use crate::run::git::Git;
 use crate::run::import::import;
 use crate::run::mailbox::looks_like_mail;
@@ -170,6 +170,7 @@ fn of_lab(
         deadline: None,
         fail_fast: false,
         retries: 0,
+        clock: ClockChoice::Host,
         kernel: None,
     };
     // Nobody listens: standard output holds nothing but results.

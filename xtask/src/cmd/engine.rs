@@ -289,6 +289,7 @@ fn new_run(results: &Path, seed: u64, host: &Host) -> Run {
         cells: Vec::new(),
         probes: Vec::new(),
         mutants: Vec::new(),
+        bench: None,
         bisect: None,
         timings_ms: BTreeMap::new(),
         shard: None,

@@ -90,6 +90,7 @@ fn planned(session: &mut Session, args: &MergeArgs) -> Result<Vec<PlannedCell>> 
         matrix: args.matrix.clone(),
         points: if args.every_patch { Points::Every } else { Points::Named },
         baseline: if args.baseline { Baseline::Compared } else { Baseline::LeftOut },
+        checks_of: None,
         shard: None,
     };
     let guests = Plan::make(&session.lab, &selection)?.guests.into_iter();

@@ -3,6 +3,8 @@
 
 mod ad_hoc;
 mod base;
+pub mod bench;
+pub mod bench_saved;
 pub mod bisect;
 pub mod check_patch;
 pub mod clean;

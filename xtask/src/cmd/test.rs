@@ -9,6 +9,7 @@ use console::Style;
 use fs_err as fs;
 
 use crate::cli::{Cli, TestArgs};
+use crate::cmd::bench::refuse_in;
 use crate::cmd::engine;
 use crate::cmd::session::{Session, host_packages, parse_splats};
 use crate::fault;
@@ -44,6 +45,7 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
         Some(from) => hold_tests(&session.lab, &mut plan, from)?,
         None => plan.append(probes(&mut session.lab, &selection, &plan)?),
     }
+    refuse_in(&plan)?;
     if let Some(shard) = selection.shard.filter(|_| plan.guests.is_empty()) {
         tell::print(&format!("shard {shard} is empty: there are fewer kernels than shards\n"));
     }

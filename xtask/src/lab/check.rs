@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use seccomp_oracle::bench::Part;
 use serde::{Deserialize, Deserializer};
 
 use crate::fault::Fault;
@@ -87,6 +88,8 @@ pub enum Oracle {
     Witnesses(std::path::PathBuf),
     /// Calls that are made for real under chains, against the interpreter.
     Behaviour,
+    /// What calls and attaching cost, in instructions: only where those are counted.
+    Bench(Part),
 }
 
 /// Which chains of a sequence; a chain depends on the seed and its place alone.
@@ -110,6 +113,8 @@ enum OracleName {
     Random,
     #[serde(rename = "seccomp-behaviour")]
     Behaviour,
+    #[serde(rename = "seccomp-bench")]
+    Bench,
 }
 
 /// A library that a program of newer trees needs.
@@ -136,6 +141,7 @@ pub struct RawCheck {
     oracle: Option<OracleName>,
     seed: Option<u64>,
     chains: Option<u64>,
+    part: Option<BenchPart>,
     #[serde(rename = "static")]
     method: Option<Method>,
     #[serde(default)]
@@ -150,6 +156,31 @@ pub struct RawCheck {
     requires: Vec<String>,
     #[serde(deserialize_with = "duration")]
     deadline: Duration,
+}
+
+/// What a check of the oracle `seccomp-bench` measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum BenchPart {
+    Calls,
+    Filters,
+    Attach,
+    Read,
+    Memory,
+    Profile,
+}
+
+impl From<BenchPart> for Part {
+    fn from(part: BenchPart) -> Self {
+        match part {
+            BenchPart::Calls => Part::Calls,
+            BenchPart::Filters => Part::Filters,
+            BenchPart::Attach => Part::Attach,
+            BenchPart::Read => Part::Read,
+            BenchPart::Memory => Part::Memory,
+            BenchPart::Profile => Part::Profile,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -179,6 +210,7 @@ impl RawCheck {
             ("oracle", self.oracle.is_some(), is_oracle),
             ("seed", self.seed.is_some(), is_random),
             ("chains", self.chains.is_some(), is_random),
+            ("part", self.part.is_some(), self.oracle == Some(OracleName::Bench)),
             ("static", self.method.is_some(), is_static),
             ("applies", !self.applies.is_empty(), is_static),
             ("args", !self.args.is_empty(), !is_static),
@@ -208,6 +240,7 @@ impl RawCheck {
                     OracleName::Cache => Oracle::Cache,
                     OracleName::Profiles => Oracle::Profiles,
                     OracleName::Behaviour => Oracle::Behaviour,
+                    OracleName::Bench => Oracle::Bench(self.part.ok_or_else(|| missing("part"))?.into()),
                     OracleName::Random => Oracle::Random(RandomChains {
                         seed: self.seed.ok_or_else(|| missing("seed"))?,
                         first: 0,

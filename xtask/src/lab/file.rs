@@ -9,6 +9,7 @@ use fs_err as fs;
 use serde::Deserialize;
 
 use crate::fault::Fault;
+use crate::lab::bench::BenchBounds;
 use crate::lab::check::RawCheck;
 use crate::lab::fragment::Symbols;
 use crate::lab::kernel::{Flavor, KernelConfig, Variant};
@@ -35,6 +36,8 @@ pub(super) struct LabFile {
     pub(super) check: BTreeMap<CheckName, RawCheck>,
     #[serde(default)]
     pub(super) cross: BTreeMap<String, CrossTools>,
+    #[serde(default)]
+    pub(super) bench: BenchBounds,
     #[serde(default)]
     pub(super) functions: BTreeMap<TreeName, BTreeMap<String, String>>,
 }

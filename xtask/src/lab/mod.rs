@@ -4,6 +4,7 @@
 //! Architecture invariant: nothing here fetches, builds or boots; every name that a later stage
 //! looks up was checked here.
 
+pub mod bench;
 pub mod check;
 pub mod damage;
 pub mod expected;
@@ -31,6 +32,7 @@ use fs_err as fs;
 use serde::Deserialize;
 
 use crate::fault::Fault;
+use crate::lab::bench::BenchBounds;
 use crate::lab::check::Check;
 use crate::lab::expected::Expected;
 use crate::lab::file::{LabFile, absolute, read_fragments, read_series};
@@ -116,6 +118,8 @@ pub struct Lab {
     pub checks: BTreeMap<CheckName, Check>,
     /// Cross toolchains of static checks.
     pub cross: BTreeMap<String, CrossTools>,
+    /// What `bench` holds figures against.
+    bench: BenchBounds,
     /// What functions are called in trees that have them without a series, by role.
     functions: BTreeMap<TreeName, BTreeMap<String, String>>,
     /// Known failures and skips.
@@ -161,6 +165,7 @@ impl Lab {
             matrices: file.matrix,
             checks,
             cross: file.cross,
+            bench: file.bench,
             functions: file.functions,
             expected: Expected::parse(
                 &expected_path.display().to_string(),
@@ -320,6 +325,15 @@ impl Lab {
             roles.extend(series.facts.functions.clone());
         }
         Ok(roles)
+    }
+
+    /// What the figures of a point are held against: what its series say, else `lab.toml`.
+    ///
+    /// # Errors
+    /// A usage fault for an unknown series.
+    pub fn bench_bounds(&self, point: &series::Point) -> Result<BenchBounds, Fault> {
+        let of_series = self.applied(point)?.into_iter();
+        Ok(of_series.fold(self.bench.clone(), |bounds, (series, _)| bounds.with(&series.facts.bench)))
     }
 
     /// A series by name.

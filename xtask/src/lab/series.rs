@@ -9,12 +9,13 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
+use crate::lab::bench::BenchBounds;
 use crate::lab::names::{CheckName, SeriesName, TreeName, sanitize};
 use crate::lab::patch::Patch;
 use crate::lab::provenance::{SeriesProvenance, Subset};
 
 /// What `series.toml` says.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SeriesFacts {
     /// One line: what the series does.
@@ -40,6 +41,9 @@ pub struct SeriesFacts {
     /// What the search for a patch needs to know.
     #[serde(default)]
     pub bisect: BisectFacts,
+    /// What `bench` holds the series' figures against, where `lab.toml` says otherwise.
+    #[serde(default)]
+    pub bench: BenchBounds,
 }
 
 /// `[bisect]`.
@@ -93,7 +97,7 @@ pub enum SeriesOrigin {
 }
 
 /// An ordered series of patches.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Series {
     /// How cells call it.
     pub name: SeriesName,

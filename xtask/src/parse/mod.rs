@@ -8,5 +8,6 @@ pub mod kmsg;
 pub mod ktap;
 mod lines;
 pub mod make;
+pub mod sections;
 pub mod splat;
 pub mod transcript;

@@ -33,6 +33,8 @@ pub struct Selection {
     pub points: Points,
     /// Whether the point without its patches is added.
     pub baseline: Baseline,
+    /// The matrix whose checks are run where none is named; else that of the defaults.
+    pub checks_of: Option<String>,
 }
 
 /// Which points of a series are tested.

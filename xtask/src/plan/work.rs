@@ -3,7 +3,7 @@
 
 use crate::fault::Fault;
 use crate::lab::Lab;
-use crate::lab::check::{Check, CheckKind};
+use crate::lab::check::{Check, CheckKind, Oracle};
 use crate::lab::fragment::Symbols;
 use crate::lab::kernel::{Abi, BootImage, KernelConfig, KernelId};
 use crate::lab::names::TreeName;
@@ -218,7 +218,8 @@ impl Plan {
 
 /// The checks of a cell: those named with `--check`, else those of the matrix.
 fn planned_checks(lab: &Lab, selection: &Selection, selected: &Selected) -> Result<Vec<PlannedCheck>, Fault> {
-    let matrix = selection.matrix.as_deref().unwrap_or(lab.defaults.matrix.as_str());
+    let matrix = selection.matrix.as_deref().or(selection.checks_of.as_deref());
+    let matrix = matrix.unwrap_or(lab.defaults.matrix.as_str());
     let from_matrix = lab.matrices.iter().find(|(name, _)| name.as_str() == matrix);
     let id = lab.kernel_of(&selected.cell.flavor)?;
     let by_hand = !selection.checks.is_empty();
@@ -256,8 +257,10 @@ fn planned_checks(lab: &Lab, selection: &Selection, selected: &Selected) -> Resu
 /// A check that requires nothing of the kernel is always asked. A static one looks for its subject
 /// in the tree.
 fn scope_of(check: &Check) -> Scope {
-    let is_static = matches!(check.kind, CheckKind::Static { .. });
-    if check.requires.is_empty() && !is_static { Scope::Asked } else { Scope::WherePresent }
+    // What is measured of the cache has no subject where there is none.
+    let looks =
+        matches!(check.kind, CheckKind::Static { .. } | CheckKind::Oracle { oracle: Oracle::Bench(_), .. });
+    if check.requires.is_empty() && !looks { Scope::Asked } else { Scope::WherePresent }
 }
 
 /// Whether a later patch of the cell's series brings this check.

@@ -75,6 +75,7 @@ pub fn merge(shards: &[Run], naming: Naming<'_>) -> Result<Run, Fault> {
         cells: Vec::new(),
         mutants: Vec::new(),
         probes: Vec::new(),
+        bench: None,
         bisect: None,
         timings_ms: BTreeMap::new(),
         shard: None,

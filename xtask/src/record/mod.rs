@@ -2,6 +2,8 @@
 //! The record of a run: `run.json`, and where it is kept.
 
 pub mod baseline;
+pub mod bench;
+pub mod bench_saved;
 pub mod bisect;
 pub mod cell_id;
 pub mod change;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::shard::Shard;
+use crate::record::bench::BenchRecord;
 use crate::record::bisect::BisectRecord;
 use crate::record::merge::ShardRecord;
 use crate::record::mutant::MutantRecord;
@@ -51,6 +52,9 @@ pub struct Run {
     /// What a search for a patch came to, in a run of `bisect`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bisect: Option<BisectRecord>,
+    /// What figures are to each other, in a run of `bench`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bench: Option<BenchRecord>,
     /// Time per stage.
     #[serde(default)]
     pub timings_ms: BTreeMap<String, u64>,

@@ -128,6 +128,7 @@ pub fn run(cells: Vec<CellRecord>) -> Run {
         cells,
         mutants: Vec::new(),
         probes: Vec::new(),
+        bench: None,
         bisect: None,
         timings_ms: BTreeMap::new(),
         shard: None,

@@ -22,6 +22,34 @@ pub enum AccelChoice {
     Tcg,
 }
 
+/// What the time of a guest is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockChoice {
+    /// The host's time.
+    Host,
+    /// Its own instructions, which are counted.
+    Instructions(Counted),
+}
+
+/// How instructions are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// Whether they are told apart by their addresses.
+    pub by_address: bool,
+    /// The longest chain of cached filters that is measured.
+    pub length_max: usize,
+}
+
+impl ClockChoice {
+    /// The longest chain of cached filters that is measured; none where nothing is.
+    pub fn length_max(self) -> usize {
+        match self {
+            ClockChoice::Host => 0,
+            ClockChoice::Instructions(counted) => counted.length_max,
+        }
+    }
+}
+
 /// What the user decided about the running.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -35,6 +63,8 @@ pub struct Options {
     pub fail_fast: bool,
     /// How often a cell is tried again after trouble of the lab's own.
     pub retries: u32,
+    /// What the guests' time is made of.
+    pub clock: ClockChoice,
     /// A kernel that the user built, instead of building one.
     pub kernel: Option<PathBuf>,
 }

@@ -11,6 +11,7 @@ use fs_err as fs;
 use crate::judge::{CheckState, Evidence, JudgedCheck, Known, VerdictSource, judge, judge_without_guest};
 use crate::lab::check::{CheckKind, PlanSource};
 use crate::parse::ktap::RepeatedNames;
+use crate::parse::sections::{self, Sections};
 use crate::parse::splat::{Finding, Splats};
 use crate::parse::transcript::{Collector, Reading, Transcript, scan_console};
 use crate::plan::key::KeyBuilder;
@@ -18,16 +19,19 @@ use crate::plan::work::PlannedCheck;
 use crate::record::model::{AccelRecord, CellRecord, CellRole, Host, Keys};
 use crate::record::store::timestamp;
 use crate::run::artifact::{Files, Texts, Told, last_lines, read_end};
-use crate::run::context::Context;
+use crate::run::bench::Counting;
+use crate::run::context::{ClockChoice, Context, Counted};
 use crate::run::event::{Event, GuestProgress};
+use crate::run::functions::Functions;
 use crate::run::image::{Image, image};
 use crate::run::kvm;
 use crate::run::oracle::Question;
+use crate::run::plugin::plugin;
 use crate::run::program::Program;
 use crate::run::ready::{Prepared, Ready};
 use crate::sys::process::Exit;
 use crate::vm::frame::{Frame, FrameType};
-use crate::vm::machine::Boot;
+use crate::vm::machine::{Boot, Clock, Counter};
 use crate::vm::session::{Conversation, Job, Limits, converse};
 
 /// What one boot showed: all that a verdict is made of, for this cell and for those that would show the same.
@@ -36,6 +40,8 @@ pub struct Watched {
     sent: usize,
     transcript: Transcript,
     console: Vec<Finding<u16>>,
+    /// What QEMU's plugin has counted, where instructions are.
+    sections: Option<Sections>,
     console_tail: Vec<String>,
     exit: Exit,
     qemu_said: String,
@@ -64,6 +70,7 @@ pub fn watch(
     let mut boot = ready.boot(context, &image, files.path("console.log"))?;
     let chosen = kvm::choose(context, host, &boot)?;
     boot.accel = chosen.accel;
+    boot.clock = clock(context, &files)?;
     let slower = context.lab.slower(&context.lab.kernel_of(&ready.work.cell.flavor)?);
     let job = Job { nonce: nonce()?, checks: ready.job_checks(questions, slower)? };
     files.keep_command(&boot, &job)?;
@@ -87,7 +94,16 @@ pub fn watch(
     })?;
     kept.context("keeping what the guest said")?;
     let console = read_end(&files.path("console.log"))?;
+    let sections = match &boot.clock {
+        Clock::Host => None,
+        // A QEMU that knows no plugins wrote nothing: that is said where the figures are wanted.
+        Clock::Instructions(counter) => {
+            let text = fs::read(&counter.out).unwrap_or_default();
+            Some(sections::parse(&String::from_utf8_lossy(&text)))
+        }
+    };
     Ok(Watched {
+        sections,
         keys: keys(ready, &image, &boot, &job),
         nonce: job.nonce,
         sent: sent.len(),
@@ -126,7 +142,7 @@ pub fn verdict(
     let verdict = judge(&Evidence {
         cell: &cell,
         nonce: &watched.nonce,
-        checks: &judged_checks(context, ready, questions, &watched.transcript.checks)?,
+        checks: &judged_checks(context, ready, questions, Some(watched))?,
         sent: watched.sent,
         transcript: &watched.transcript,
         console: &watched.console,
@@ -192,13 +208,30 @@ pub fn made_on_host(context: &Context<'_>, ready: &Ready) -> Result<Option<CellR
     let cell = ready.work.cell.to_string();
     let known =
         Known { cell: &cell, expected: &context.lab.expected, today: &timestamp(SystemTime::now())[..10] };
-    let verdict = judge_without_guest(&known, &judged_checks(context, ready, &[], &[])?);
+    let verdict = judge_without_guest(&known, &judged_checks(context, ready, &[], None)?);
     let mut record = CellRecord::without_guest(&cell, verdict.outcome, verdict.reason, verdict.excerpt);
     record.checks = verdict.checks;
     record.toolchain.clone_from(&ready.kernel.toolchain);
     record.keys = kernel_keys(ready);
     record.timings_ms.insert("build".into(), ready.build_ms);
     Ok(Some(record))
+}
+
+/// What the guest's time is made of.
+fn clock(context: &Context<'_>, files: &Files) -> Result<Clock> {
+    Ok(match context.options.clock {
+        ClockChoice::Host => Clock::Host,
+        ClockChoice::Instructions(Counted { by_address, .. }) => {
+            Clock::Instructions(Counter { plugin: plugin(context)?, out: files.path("sections"), by_address })
+        }
+    })
+}
+
+/// The functions of the kernel, where instructions are told apart by them.
+fn functions(context: &Context<'_>, ready: &Ready) -> Result<Option<Functions>> {
+    let by_address =
+        matches!(context.options.clock, ClockChoice::Instructions(Counted { by_address: true, .. }));
+    ready.kernel.vmlinux.as_ref().filter(|_| by_address).map(|path| Functions::read(path)).transpose()
 }
 
 fn reading(check: &PlannedCheck) -> Reading {
@@ -217,8 +250,12 @@ fn judged_checks(
     context: &Context<'_>,
     ready: &Ready,
     questions: &[Option<Question>],
-    transcripts: &[crate::parse::transcript::CheckTranscript],
+    watched: Option<&Watched>,
 ) -> Result<Vec<JudgedCheck>> {
+    let transcripts = watched.map(|watched| watched.transcript.checks.as_slice()).unwrap_or_default();
+    let sections = watched.and_then(|watched| watched.sections.as_ref());
+    let functions = functions(context, ready)?;
+    let mut counting = Counting::new(sections, functions.as_ref());
     let mut judged = Vec::new();
     let mut index = 0;
     for (check, prepared) in ready.work.checks.iter().zip(&ready.prepared) {
@@ -231,7 +268,7 @@ fn judged_checks(
                 let raw = transcripts.get(at).map(|check| check.raw.as_slice()).unwrap_or_default();
                 let verdict = match (questions.get(at), reading(check)) {
                     (Some(Some(question)), _) => {
-                        VerdictSource::Model(question.verdict(ready.subject(), raw)?)
+                        VerdictSource::Model(question.verdict(ready.subject(), raw, &mut counting)?)
                     }
                     (_, Reading::ExitCode) => VerdictSource::ExitCode,
                     _ => VerdictSource::Ktap(
@@ -269,6 +306,9 @@ fn keys(ready: &Ready, image: &Image, boot: &Boot, job: &Job) -> Keys {
     let mut key =
         KeyBuilder::new("boot").part("kernel", ready.kernel.key.as_str()).part("image", image.key.as_str());
     key = key.part("machine", format!("{:?} {:?}", boot.machine, boot.accel));
+    if boot.clock != Clock::Host {
+        key = key.part("clock", "instructions");
+    }
     for check in &job.checks {
         key = key.parts("argument", &check.arguments).part("input", &check.input);
     }

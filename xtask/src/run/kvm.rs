@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 use crate::plan::key::KeyBuilder;
 use crate::record::model::Host;
-use crate::run::context::{AccelChoice, Context};
+use crate::run::context::{AccelChoice, ClockChoice, Context};
 use crate::run::event::{Cached, Step};
 use crate::sys::process::Exit;
 use crate::vm::frame::FrameType;
@@ -45,6 +45,9 @@ enum Answer {
 /// An infra fault if KVM was asked for and does not work.
 pub fn choose(context: &Context<'_>, host: &Host, boot: &Boot) -> Result<Chosen> {
     let tcg = |reason: String| Chosen { accel: Accel::Tcg, reason };
+    if context.options.clock != ClockChoice::Host {
+        return Ok(tcg("instructions are counted".into()));
+    }
     match context.options.accel {
         AccelChoice::Tcg => Ok(tcg("--accel tcg".into())),
         choice => match trouble(context, host, boot)? {

@@ -3,6 +3,7 @@
 
 pub mod apt;
 pub mod artifact;
+pub mod bench;
 pub mod branch;
 pub mod cache;
 pub mod checkpatch;
@@ -15,6 +16,7 @@ pub mod event;
 pub mod fetch;
 pub mod fixtures;
 pub mod found;
+pub mod functions;
 pub mod git;
 pub mod guest;
 pub mod headers;
@@ -27,6 +29,7 @@ pub mod kvm;
 pub mod libseccomp;
 pub mod mailbox;
 pub mod oracle;
+pub mod plugin;
 pub mod profile;
 pub mod program;
 pub mod queue;

@@ -26,6 +26,7 @@ use crate::lab::check::{Oracle, RandomChains};
 use crate::lab::kernel::{Abi, Arch};
 use crate::lab::profile;
 use crate::record::model::{CheckStatus, SubRecord};
+use crate::run::bench::{Counting, Measuring, Settings};
 use crate::run::tree_facts::TreeFacts;
 
 /// Chains that get a sub-result of their own where they are wrong; the others are counted.
@@ -60,6 +61,10 @@ pub struct Subject<'a> {
     pub has_compat: bool,
     /// Whether `int $0x80` reaches that table: `CONFIG_IA32_EMULATION`.
     pub has_ia32: bool,
+    /// Whether it has the file that shows the cache.
+    pub has_file: bool,
+    /// Whether it interprets filters where the JIT is off.
+    pub has_interpreter: bool,
     /// Whether it makes calls with x32 numbers.
     pub x32: X32,
     /// What the guest program is compiled for.
@@ -67,7 +72,11 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    fn call_facts(&self) -> Result<Facts> {
+    /// The tables and the program, as calls see them.
+    ///
+    /// # Errors
+    /// If the tree lacks a table that the kernel has.
+    pub fn call_facts(&self) -> Result<Facts> {
         let program = match self.abi {
             Abi::Bits64 => Word::Bits64,
             Abi::Bits32 => Word::Bits32,
@@ -89,6 +98,8 @@ enum Asked {
     Chains(Vec<Chain>),
     /// Calls, and for how many numbers it is not known whether the filters deny any.
     Calls(Facts, Vec<CallCase>, usize),
+    /// What is measured.
+    Measured(Measuring),
 }
 
 impl Question {
@@ -97,7 +108,7 @@ impl Question {
     /// # Errors
     /// A usage fault for a file that holds no chains; more chains than a file can hold. If the tree lacks a table
     /// that the model needs.
-    pub fn put(oracle: &Oracle, root: &Path, subject: Subject<'_>) -> Result<Self> {
+    pub fn put(oracle: &Oracle, root: &Path, subject: Subject<'_>, settings: Settings) -> Result<Self> {
         match oracle {
             Oracle::Profiles => {
                 let chains = profile::chains(&profile::read(root)?, subject.arch, subject.abi).into_iter();
@@ -108,6 +119,10 @@ impl Question {
                 let facts = subject.call_facts()?;
                 let cases = calls::cases(&facts);
                 Self::calls(facts, cases, 0)
+            }
+            Oracle::Bench(part) => {
+                let measuring = Measuring::new(*part, root, subject, settings)?;
+                Ok(Self { input: measuring.input(), asked: Asked::Measured(measuring) })
             }
             Oracle::Random(which) => Self::chains(random_chains(*which)?),
             Oracle::Kept(file) => Self::chains(read_chains(file)?),
@@ -140,9 +155,15 @@ impl Question {
     ///
     /// # Errors
     /// If the tree lacks a table that the model needs.
-    pub fn verdict(&self, subject: Subject<'_>, answer: &[u8]) -> Result<ModelVerdict> {
+    pub fn verdict(
+        &self,
+        subject: Subject<'_>,
+        answer: &[u8],
+        counting: &mut Counting<'_>,
+    ) -> Result<ModelVerdict> {
         let kernel = subject.facts.kernel(subject.arch, subject.has_compat)?;
         Ok(match &self.asked {
+            Asked::Measured(measuring) => measuring.verdict(answer, counting),
             Asked::Cases(cases) => {
                 let mut subs = judge(&kernel, cases, answer);
                 subs.push(soundness(&kernel, cases.iter().map(|case| (case.name.clone(), &case.filters))));
@@ -316,7 +337,7 @@ fn soundness<'a>(
 }
 
 /// Numbers the verdicts of a model.
-fn records(verdicts: Vec<SubVerdict>) -> Vec<SubRecord> {
+pub fn records(verdicts: Vec<SubVerdict>) -> Vec<SubRecord> {
     let record = |(ordinal, verdict): (u32, SubVerdict)| SubRecord {
         path: vec![verdict.name],
         ordinal,
@@ -324,6 +345,7 @@ fn records(verdicts: Vec<SubVerdict>) -> Vec<SubRecord> {
             Status::Pass => CheckStatus::Pass,
             Status::Fail => CheckStatus::Fail,
             Status::NotRun => CheckStatus::NotRun,
+            Status::Absent => CheckStatus::Absent,
         },
         reason: verdict.message.unwrap_or_default(),
     };
@@ -333,19 +355,28 @@ fn records(verdicts: Vec<SubVerdict>) -> Vec<SubRecord> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::bench::BenchBounds;
 
     #[test]
     fn what_the_model_caches_of_cases_is_decided_without_the_walk_too() {
-        let facts =
-            TreeFacts { x86_64: Some(441), ia32: Some(441), always_allowed: Vec::new(), filters_freed: None };
+        let facts = TreeFacts {
+            x86_64: Some(441),
+            ia32: Some(441),
+            always_allowed: Vec::new(),
+            has_cache: true,
+            filters_freed: None,
+        };
         let (has_compat, has_ia32) = (true, true);
         let (arch, abi, x32) = (Arch::X86_64, Abi::Bits64, X32::Disabled);
-        let subject = Subject { facts: &facts, arch, has_compat, has_ia32, x32, abi };
+        let (has_file, has_interpreter) = (true, true);
+        let subject =
+            Subject { facts: &facts, arch, has_compat, has_ia32, has_file, has_interpreter, x32, abi };
+        let settings = Settings { bounds: BenchBounds::default().of_one_kernel(), length_max: 1 };
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         for oracle in [Oracle::Cache, Oracle::Profiles] {
-            let question = Question::put(&oracle, root, subject).unwrap();
+            let question = Question::put(&oracle, root, subject, settings).unwrap();
             // A guest that says nothing: what the model says of itself does not hang on it.
-            let subs = question.verdict(subject, b"").unwrap().subs;
+            let subs = question.verdict(subject, b"", &mut Counting::new(None, None)).unwrap().subs;
             let sound = subs.iter().find(|sub| sub.name() == "sound").unwrap();
             assert_eq!(sound.status, CheckStatus::Pass, "{}", sound.reason);
             let count: u32 = sound.reason.split(' ').next().unwrap().parse().unwrap();

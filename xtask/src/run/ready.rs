@@ -11,6 +11,7 @@ use crate::lab::kernel::Arch;
 use crate::plan::key::{Key, KeyBuilder};
 use crate::plan::work::{GuestWork, PlannedCheck};
 use crate::record::model::SubRecord;
+use crate::run::bench::Settings;
 use crate::run::cache::file_digest;
 use crate::run::context::Context;
 use crate::run::image::{CHECKS_FOLDER, Image};
@@ -18,7 +19,7 @@ use crate::run::kernel::Kernel;
 use crate::run::oracle::{Question, Subject};
 use crate::run::program::Program;
 use crate::run::tree_facts::{Ia32, TreeFacts};
-use crate::vm::machine::{Boot, Console, Debugger};
+use crate::vm::machine::{Boot, Clock, Console, Debugger};
 use crate::vm::session::JobCheck;
 
 /// Everything that one boot needs.
@@ -79,7 +80,16 @@ impl Ready {
             Some(symbols) if symbols.is_set("X86_X32") || symbols.is_set("X86_X32_ABI") => X32::Enabled,
             _ => X32::Disabled,
         };
-        Subject { facts: &self.facts, arch: self.arch, has_compat, has_ia32, x32, abi: self.work.abi }
+        Subject {
+            facts: &self.facts,
+            arch: self.arch,
+            has_compat,
+            has_ia32,
+            has_file: symbols.is_some_and(|symbols| symbols.is_set("SECCOMP_CACHE_DEBUG")),
+            has_interpreter: self.kernel.lacks("BPF_JIT_ALWAYS_ON"),
+            x32,
+            abi: self.work.abi,
+        }
     }
 
     /// Whether the kernel has to run 32-bit programs; one whose config nobody knows has to.
@@ -102,10 +112,16 @@ impl Ready {
         self.sent().into_iter().map(|(check, _)| self.question(context, check)).collect()
     }
 
+    /// How the kernel is measured.
+    fn settings(&self, context: &Context<'_>) -> Result<Settings> {
+        let bounds = context.lab.bench_bounds(&self.work.cell.point)?.of_one_kernel();
+        Ok(Settings { bounds, length_max: context.options.clock.length_max() })
+    }
+
     fn question(&self, context: &Context<'_>, check: &PlannedCheck) -> Result<Option<Question>> {
         match &check.check.kind {
             CheckKind::Oracle { oracle, .. } => {
-                let put = Question::put(oracle, &context.lab.root, self.subject())
+                let put = Question::put(oracle, &context.lab.root, self.subject(), self.settings(context)?)
                     .with_context(|| format!("check {}", check.check.name));
                 Ok(Some(put?))
             }
@@ -142,7 +158,8 @@ impl Ready {
         let mut key = KeyBuilder::new("likeness")
             .part("code", code.as_str())
             .part("machine", format!("{machine:?}"))
-            .part("init", self.init.key.as_str());
+            .part("init", self.init.key.as_str())
+            .part("clock", format!("{:?}", context.options.clock));
         // A bzImage has code of its own, which unpacks the kernel and never shows in its vmlinux.
         if self.kernel.vmlinux.as_ref() != Some(&self.kernel.image) {
             key = key.part("image", file_digest(&self.kernel.image)?);
@@ -175,6 +192,7 @@ impl Ready {
             console: Console::File(console),
             debugger: Debugger::Off,
             append: String::new(),
+            clock: Clock::Host,
         })
     }
 }

@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result};
 use seccomp_oracle::tables::{Arch as TableArch, Kernel, count_from_tbl};
-use seccomp_oracle::tree::filters_freed;
+use seccomp_oracle::tree::{filters_freed, names_tables};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
@@ -19,6 +19,8 @@ pub struct TreeFacts {
     pub ia32: Option<u32>,
     /// Native numbers that seccomp always allows.
     pub always_allowed: Vec<u32>,
+    /// Whether the tree has the cache, on x86.
+    pub has_cache: bool,
     /// When a task's filters are freed, in the guest programs' words: `task` or `exit`.
     pub filters_freed: Option<String>,
 }
@@ -63,6 +65,7 @@ impl TreeFacts {
             x86_64: count("arch/x86/entry/syscalls/syscall_64.tbl", TableArch::X86_64)?,
             ia32: count("arch/x86/entry/syscalls/syscall_32.tbl", TableArch::Ia32)?,
             always_allowed: excepted.collect(),
+            has_cache: names_tables(&file("arch/x86/include/asm/seccomp.h")?.unwrap_or_default()),
             filters_freed: file("kernel/exit.c")?
                 .and_then(|text| filters_freed(&text))
                 .map(|freed| freed.word().to_owned()),
@@ -131,6 +134,7 @@ mod tests {
             x86_64: None,
             ia32: None,
             always_allowed: Vec::new(),
+            has_cache: true,
             filters_freed: Some("exit".into()),
         };
         assert_eq!(facts.argument("-t", Ia32::Runs).unwrap(), "-t");

@@ -5,6 +5,8 @@
 //! from `results/`.
 
 pub mod baseline;
+pub mod bench;
+pub mod bench_picture;
 pub mod bisect;
 pub mod check_patch;
 pub mod diff;

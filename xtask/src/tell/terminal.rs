@@ -21,9 +21,17 @@ const EXCERPT_LINES_SHOWN: usize = 16;
 /// Draws events.
 pub struct Terminal {
     bars: MultiProgress,
+    lines: Stream,
     running: HashMap<String, ProgressBar>,
     is_terminal: bool,
     quarters: HashMap<String, u64>,
+}
+
+/// Where lines go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    Output,
+    Error,
 }
 
 impl Default for Terminal {
@@ -37,10 +45,16 @@ impl Terminal {
     pub fn new() -> Self {
         Self {
             bars: MultiProgress::new(),
+            lines: Stream::Output,
             running: HashMap::new(),
             is_terminal: console::Term::stderr().is_term(),
             quarters: HashMap::new(),
         }
+    }
+
+    /// A terminal whose lines leave standard output to something else.
+    pub fn on_stderr() -> Self {
+        Self { lines: Stream::Error, ..Self::new() }
     }
 
     /// Takes one event.
@@ -69,7 +83,10 @@ impl Terminal {
 
     /// Prints lines between the bars.
     pub fn print(&self, text: &str) {
-        self.bars.suspend(|| crate::tell::print(text));
+        self.bars.suspend(|| match self.lines {
+            Stream::Output => crate::tell::print(text),
+            Stream::Error => crate::tell::print_error(text),
+        });
     }
 
     fn line(&self, how: &Style, word: &str, took: Option<Duration>, text: &str) {

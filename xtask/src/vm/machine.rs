@@ -42,6 +42,26 @@ pub enum Debugger {
     Wait(u16),
 }
 
+/// What the guest's time is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Clock {
+    /// The host's time.
+    Host,
+    /// Instructions of the guest, a nanosecond each: emulation only, one CPU.
+    Instructions(Counter),
+}
+
+/// The plugin of QEMU's that counts instructions between marks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counter {
+    /// The plugin.
+    pub plugin: PathBuf,
+    /// Where it writes.
+    pub out: PathBuf,
+    /// Whether it tells the instructions apart by their addresses.
+    pub by_address: bool,
+}
+
 /// One boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Boot {
@@ -61,6 +81,8 @@ pub struct Boot {
     pub debugger: Debugger,
     /// More words for the kernel.
     pub append: String,
+    /// What its time is made of.
+    pub clock: Clock,
 }
 
 impl Boot {
@@ -77,6 +99,11 @@ impl Boot {
             "no_timer_check",
             &self.machine.append,
             &self.append,
+            match self.clock {
+                // Addresses are those of the vmlinux.
+                Clock::Instructions(_) => "nokaslr",
+                Clock::Host => "",
+            },
         ];
         words.iter().filter(|word| !word.is_empty()).copied().collect::<Vec<_>>().join(" ")
     }
@@ -103,7 +130,11 @@ impl Boot {
         .map(str::to_owned)
         .into();
         let mut pair = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
-        pair("-smp", self.machine.cpus.to_string());
+        let cpus = match self.clock {
+            Clock::Host => self.machine.cpus,
+            Clock::Instructions(_) => 1,
+        };
+        pair("-smp", cpus.to_string());
         pair("-m", self.machine.memory_mib.to_string());
         pair("-kernel", self.kernel.to_string_lossy().into_owned());
         pair("-initrd", self.image.to_string_lossy().into_owned());
@@ -124,11 +155,27 @@ impl Boot {
                 pair("-mon", "chardev=console,mode=readline".to_owned());
             }
         }
+        if let Clock::Instructions(counter) = &self.clock {
+            counter.arguments(&mut pair);
+        }
         if let Debugger::Wait(port) = self.debugger {
             pair("-gdb", format!("tcp:127.0.0.1:{port}"));
             arguments.push("-S".to_owned());
         }
         arguments
+    }
+}
+
+impl Counter {
+    fn arguments(&self, pair: &mut dyn FnMut(&str, String)) {
+        let path = |path: &PathBuf| path.to_string_lossy().replace(',', ",,");
+        // Where the guest waits, its clock goes with the host's: init waits for the host.
+        pair("-icount", "shift=0,sleep=on".to_owned());
+        pair("-seed", "1".to_owned());
+        pair("-rtc", "base=2026-01-01T00:00:00,clock=vm".to_owned());
+        let profile = if self.by_address { "on" } else { "off" };
+        let plugin = format!("file={},out={},profile={profile}", path(&self.plugin), path(&self.out));
+        pair("-plugin", plugin);
     }
 }
 
@@ -153,6 +200,7 @@ mod tests {
             console: Console::File("/r/a,b/console.log".into()),
             debugger: Debugger::Off,
             append: String::new(),
+            clock: Clock::Host,
         }
     }
 
@@ -167,6 +215,19 @@ mod tests {
     fn the_log_can_always_show_a_finding() {
         let line = boot().kernel_command_line();
         assert!(line.contains("loglevel=7") && !line.contains("quiet"), "{line}");
+    }
+
+    #[test]
+    fn a_counted_guest_has_one_cpu_and_the_plugin() {
+        let counter = Counter { plugin: "/c/count.so".into(), out: "/r/a,b.txt".into(), by_address: false };
+        let words = Boot { clock: Clock::Instructions(counter), ..boot() }.arguments().join(" ");
+        for part in [
+            "-smp 1 ",
+            "-icount shift=0,sleep=on -seed 1 -rtc base=2026-01-01T00:00:00,clock=vm",
+            "-plugin file=/c/count.so,out=/r/a,,b.txt,profile=off",
+        ] {
+            assert!(words.contains(part), "{words}");
+        }
     }
 
     #[test]

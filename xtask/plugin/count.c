@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A plugin of QEMU's that counts the guest's instructions between marks: all of them, those with
+ * interrupts off, and on demand those at each address. For one processor.
+ *
+ * Arguments: out=FILE, and profile=on for the addresses. The file has for each pair of marks, in
+ * order and numbered from 0:
+ *
+ *	section NUMBER TOTAL OFF LONGEST
+ *
+ * where OFF is what ran with interrupts off, and LONGEST the longest run of it; then with
+ * profile=on a line for each address that was executed:
+ *
+ *	at ADDRESS(hex) TIMES
+ *
+ * and at the very end "end SECTIONS". The marks are those of guest/counted.h.
+ *
+ * Registers cannot be read, so the interrupt flag is followed: cli and an entry to the kernel clear
+ * it, sti and the way back set it, popf takes what the last pushf without one has seen.
+ */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * What is needed of QEMU's interface for plugins, version 1; no Debian package has its header.
+ * The names and types are those of the interface (docs/devel/tcg-plugins in QEMU's source).
+ */
+typedef uint64_t qemu_plugin_id_t;
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+
+enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
+enum qemu_plugin_op { QEMU_PLUGIN_INLINE_ADD_U64 };
+
+typedef void trans_cb(qemu_plugin_id_t id, struct qemu_plugin_tb *tb);
+typedef void exec_cb(unsigned int vcpu, void *data);
+typedef void exit_cb(qemu_plugin_id_t id, void *data);
+
+void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, trans_cb *cb);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, exec_cb *cb,
+					    enum qemu_plugin_cb_flags flags, void *data);
+void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn,
+						enum qemu_plugin_op op, void *counter,
+						uint64_t added);
+void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, exit_cb *cb, void *data);
+size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
+struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
+
+#define EXPORTED		__attribute__((visibility("default")))
+
+EXPORTED int qemu_plugin_version = 1;
+
+#define FLAGS_MAX		64
+#define CELLS_LOG2		20
+#define CELLS			(1u << CELLS_LOG2)
+
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+
+/* What an address was executed. */
+struct cell {
+	uint64_t address;
+	uint64_t times;
+};
+
+static FILE *out;
+static bool is_profiled;
+static struct cell *cells;
+static bool are_cells_full;
+
+static uint64_t executed;	/* instructions since the start */
+static uint64_t sections;
+
+static bool is_open;		/* between a pair of marks */
+static uint64_t opened_at;
+static bool is_off;		/* interrupts are */
+static uint64_t off_since, off_total, off_longest;
+
+static bool flags[FLAGS_MAX];	/* what pushf has seen and popf has not taken yet */
+static unsigned int flag_count;
+
+static void turn(bool off)
+{
+	uint64_t length;
+
+	if (off == is_off)
+		return;
+	is_off = off;
+	if (off) {
+		off_since = executed;
+		return;
+	}
+	length = executed - off_since;
+	off_total += length;
+	if (length > off_longest)
+		off_longest = length;
+}
+
+static void on_begin(unsigned int vcpu, void *data)
+{
+	unsigned int i;
+
+	(void)vcpu;
+	(void)data;
+	is_open = true;
+	is_off = false;
+	flag_count = 0;
+	off_total = 0;
+	off_longest = 0;
+	opened_at = executed;
+	for (i = 0; is_profiled && i < CELLS; i++)
+		cells[i].times = 0;
+}
+
+static void on_end(unsigned int vcpu, void *data)
+{
+	unsigned int i;
+
+	(void)vcpu;
+	(void)data;
+	if (!is_open)
+		return;
+	is_open = false;
+	turn(false);
+	fprintf(out, "section %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", sections++,
+		executed - opened_at, off_total, off_longest);
+	for (i = 0; is_profiled && i < CELLS; i++)
+		if (cells[i].times)
+			fprintf(out, "at %" PRIx64 " %" PRIu64 "\n", cells[i].address,
+				cells[i].times);
+}
+
+static void on_off(unsigned int vcpu, void *data)
+{
+	(void)vcpu;
+	(void)data;
+	turn(true);
+}
+
+static void on_on(unsigned int vcpu, void *data)
+{
+	(void)vcpu;
+	(void)data;
+	turn(false);
+	/* A flag that was only looked at has no popf: it must not be taken for another's. */
+	flag_count = 0;
+}
+
+static void on_pushf(unsigned int vcpu, void *data)
+{
+	(void)vcpu;
+	(void)data;
+	if (flag_count < FLAGS_MAX)
+		flags[flag_count++] = is_off;
+}
+
+static void on_popf(unsigned int vcpu, void *data)
+{
+	(void)vcpu;
+	(void)data;
+	turn(flag_count && flags[--flag_count]);
+}
+
+struct watched {
+	uint8_t size;
+	uint8_t bytes[7];
+	exec_cb *cb;
+};
+
+static const struct watched watched[] = {
+	{ 7, { 0x0f, 0x1f, 0x80, 0x01, 0x5e, 0xcc, 0x0b }, on_begin },
+	{ 7, { 0x0f, 0x1f, 0x80, 0x02, 0x5e, 0xcc, 0x0b }, on_end },
+	{ 1, { 0xfa }, on_off },		/* cli */
+	{ 2, { 0x0f, 0x05 }, on_off },		/* syscall */
+	{ 2, { 0xcd, 0x80 }, on_off },		/* int $0x80 */
+	{ 1, { 0xfb }, on_on },			/* sti */
+	{ 3, { 0x48, 0x0f, 0x07 }, on_on },	/* sysret */
+	{ 2, { 0x48, 0xcf }, on_on },		/* iretq */
+	{ 1, { 0xcf }, on_on },			/* iret */
+	{ 1, { 0x9c }, on_pushf },
+	{ 1, { 0x9d }, on_popf },
+};
+
+static void watch(struct qemu_plugin_insn *insn)
+{
+	const void *bytes = qemu_plugin_insn_data(insn);
+	size_t i, size = qemu_plugin_insn_size(insn);
+
+	for (i = 0; i < ARRAY_SIZE(watched); i++)
+		if (size == watched[i].size && !memcmp(bytes, watched[i].bytes, size))
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, watched[i].cb,
+							       QEMU_PLUGIN_CB_NO_REGS, NULL);
+}
+
+/* The cell of an address: its own, or a new one. */
+static struct cell *cell_of(uint64_t address)
+{
+	uint64_t at = address * 0x9e3779b97f4a7c15u >> (64 - CELLS_LOG2);
+	unsigned int tried;
+
+	for (tried = 0; tried < CELLS; tried++, at = (at + 1) % CELLS) {
+		if (cells[at].address == address)
+			return &cells[at];
+		if (!cells[at].address) {
+			cells[at].address = address;
+			return &cells[at];
+		}
+	}
+	are_cells_full = true;
+	return NULL;
+}
+
+static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+	size_t i, count = qemu_plugin_tb_n_insns(tb);
+	struct qemu_plugin_insn *insn;
+	struct cell *cell;
+
+	(void)id;
+	for (i = 0; i < count; i++) {
+		insn = qemu_plugin_tb_get_insn(tb, i);
+		qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
+							   &executed, 1);
+		cell = is_profiled ? cell_of(qemu_plugin_insn_vaddr(insn)) : NULL;
+		if (cell)
+			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
+								   &cell->times, 1);
+		watch(insn);
+	}
+}
+
+static void on_exit_of_qemu(qemu_plugin_id_t id, void *data)
+{
+	(void)id;
+	(void)data;
+	if (are_cells_full)
+		fprintf(out, "full\n");
+	fprintf(out, "end %" PRIu64 "\n", sections);
+	fclose(out);
+}
+
+EXPORTED int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv)
+{
+	int i;
+
+	(void)info;
+	for (i = 0; i < argc; i++) {
+		if (!strncmp(argv[i], "out=", 4))
+			out = fopen(argv[i] + 4, "w");
+		else if (!strcmp(argv[i], "profile=on"))
+			is_profiled = true;
+		else if (strcmp(argv[i], "profile=off"))
+			return -1;
+	}
+	if (is_profiled)
+		cells = calloc(CELLS, sizeof(*cells));
+	if (!out || (is_profiled && !cells))
+		return -1;
+	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
+	qemu_plugin_register_atexit_cb(id, on_exit_of_qemu, NULL);
+	return 0;
+}

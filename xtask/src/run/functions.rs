@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Functions of a `vmlinux`, by address.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use object::{Object, ObjectSymbol, SymbolKind};
+
+/// Functions by the addresses at which they begin.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Functions {
+    /// Where each begins, how many bytes it has (none where the symbol table does not say), and its name.
+    by_start: BTreeMap<u64, (u64, String)>,
+}
+
+impl Functions {
+    /// Reads the symbol table of an ELF file.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path)?;
+        let file =
+            object::File::parse(bytes.as_slice()).with_context(|| format!("reading {}", path.display()))?;
+        let mut by_start = BTreeMap::new();
+        // Entries in assembly have no size and no type.
+        let code = file.symbols().filter(|symbol| {
+            matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Label | SymbolKind::Unknown)
+        });
+        for symbol in code.filter(|symbol| symbol.is_definition()) {
+            let Ok(name) = symbol.name() else { continue };
+            let known = by_start.entry(symbol.address()).or_insert((0, String::new()));
+            // Of several names of one place the one with a size is the function's.
+            if known.1.is_empty() || known.0 == 0 && symbol.size() > 0 {
+                *known = (symbol.size(), name.to_owned());
+            }
+        }
+        Ok(Self { by_start })
+    }
+
+    /// The function that an address lies in; nothing for what is no code of this file.
+    pub fn at(&self, address: u64) -> Option<&str> {
+        let (start, (size, name)) = self.by_start.range(..=address).next_back()?;
+        // Behind the last function of the file everything is somebody else's.
+        let next = self.by_start.range(address + 1..).next().map(|(next, _)| *next)?;
+        let end = if *size > 0 { start + size } else { next };
+        (address < end).then_some(name.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_lies_in_the_function_before_it() {
+        let by_start = [(0x100, (0x10, "first")), (0x120, (0, "entry")), (0x140, (8, "last"))];
+        let by_start = by_start.map(|(start, (size, name))| (start, (size, name.to_owned()))).into();
+        let functions = Functions { by_start };
+        for (address, name) in [
+            (0xff, None),
+            (0x100, Some("first")),
+            (0x10f, Some("first")),
+            (0x110, None),
+            (0x13f, Some("entry")),
+            (0x140, None),
+        ] {
+            assert_eq!(functions.at(address), name, "{address:#x}");
+        }
+    }
+}
