@@ -225,6 +225,7 @@ impl RawCheck {
             )));
         }
         let missing = |field: &str| Fault::usage(format!("check `{name}`: `{field}` is missing"));
+        let oracle = self.oracle.map(|oracle| self.oracle(oracle, &missing));
         let kind = match self.kind {
             KindName::Kselftest => CheckKind::Kselftest {
                 target: self.target.ok_or_else(|| missing("target"))?,
@@ -236,17 +237,7 @@ impl RawCheck {
             }
             KindName::Oracle => CheckKind::Oracle {
                 source: self.program.ok_or_else(|| missing("program"))?,
-                oracle: match self.oracle.ok_or_else(|| missing("oracle"))? {
-                    OracleName::Cache => Oracle::Cache,
-                    OracleName::Profiles => Oracle::Profiles,
-                    OracleName::Behaviour => Oracle::Behaviour,
-                    OracleName::Bench => Oracle::Bench(self.part.ok_or_else(|| missing("part"))?.into()),
-                    OracleName::Random => Oracle::Random(RandomChains {
-                        seed: self.seed.ok_or_else(|| missing("seed"))?,
-                        first: 0,
-                        count: self.chains.ok_or_else(|| missing("chains"))?,
-                    }),
-                },
+                oracle: oracle.ok_or_else(|| missing("oracle"))??,
             },
             KindName::Static => CheckKind::Static {
                 method: self.method.ok_or_else(|| missing("static"))?,
@@ -269,6 +260,23 @@ impl RawCheck {
             libraries: self.library,
             requires: self.requires,
             deadline: self.deadline,
+        })
+    }
+}
+
+impl RawCheck {
+    /// The model, with what it needs.
+    fn oracle(&self, name: OracleName, missing: &dyn Fn(&str) -> Fault) -> Result<Oracle, Fault> {
+        Ok(match name {
+            OracleName::Cache => Oracle::Cache,
+            OracleName::Profiles => Oracle::Profiles,
+            OracleName::Behaviour => Oracle::Behaviour,
+            OracleName::Bench => Oracle::Bench(self.part.ok_or_else(|| missing("part"))?.into()),
+            OracleName::Random => Oracle::Random(RandomChains {
+                seed: self.seed.ok_or_else(|| missing("seed"))?,
+                first: 0,
+                count: self.chains.ok_or_else(|| missing("chains"))?,
+            }),
         })
     }
 }

@@ -41,6 +41,15 @@ pub struct Counted {
 }
 
 impl ClockChoice {
+    /// How many times longer than in the host's time boots and checks may take.
+    pub fn slower(self) -> u32 {
+        match self {
+            ClockChoice::Host => 1,
+            // Counting costs, and no second CPU of the host helps.
+            ClockChoice::Instructions(_) => 4,
+        }
+    }
+
     /// The longest chain of cached filters that is measured; none where nothing is.
     pub fn length_max(self) -> usize {
         match self {

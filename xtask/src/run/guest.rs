@@ -72,6 +72,7 @@ pub fn watch(
     boot.accel = chosen.accel;
     boot.clock = clock(context, &files)?;
     let slower = context.lab.slower(&context.lab.kernel_of(&ready.work.cell.flavor)?);
+    let slower = slower * context.options.clock.slower();
     let job = Job { nonce: nonce()?, checks: ready.job_checks(questions, slower)? };
     files.keep_command(&boot, &job)?;
     let _slot = context.slot("boot a guest", context.options.jobs)?;
