@@ -9,6 +9,7 @@
 
 mod gcc;
 mod make;
+mod measure;
 mod qemu;
 mod wire;
 

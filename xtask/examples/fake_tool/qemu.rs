@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use seccomp_oracle::answer::{self, Record};
@@ -13,6 +13,7 @@ use seccomp_oracle::dump::Dump;
 use seccomp_oracle::request::{self, Chain};
 use seccomp_oracle::tables::{Arch, Kernel};
 
+use crate::measure::{self, Rule};
 use crate::wire::{
     CHECK_NONE, CHECK_PLANT, DONE, END, HELLO, Job, KMSG, OUTPUT, PLANT, Port, START, read_job,
 };
@@ -68,6 +69,10 @@ pub fn run(arguments: &[String]) -> std::io::Result<ExitCode> {
             writeln!(std::io::stderr(), "qemu-system-x86_64: cannot set up guest memory: fake")?;
             return Ok(ExitCode::FAILURE);
         }
+        "no-icount" if after("-icount").is_some() => {
+            writeln!(std::io::stderr(), "qemu-system-x86_64: -icount: invalid option: fake")?;
+            return Ok(ExitCode::FAILURE);
+        }
         "no-hello" => {
             mark("qemu.waiting")?;
             return sleep();
@@ -78,7 +83,10 @@ pub fn run(arguments: &[String]) -> std::io::Result<ExitCode> {
     let job = read_job(&mut std::io::stdin().lock())?;
     let kernel = String::from_utf8_lossy(&fs::read(after("-kernel").unwrap_or(""))?).into_owned();
     let console = fs::File::create(Path::new(&console.replace(",,", ",")))?;
-    Guest { scenario, port: Port::default(), console, job, kernel, records: 0 }.live()
+    let counted = after("-plugin").and_then(|word| word.split(',').find_map(|part| part.strip_prefix("out=")));
+    let counted = counted.filter(|_| scenario != "no-plugin").map(PathBuf::from);
+    let counted = counted.map(|out| (out, String::new(), 0));
+    Guest { scenario, port: Port::default(), console, job, kernel, records: 0, counted }.live()
 }
 
 /// The line of this boot; the first boot that makes the file of a number has the number.
@@ -99,6 +107,8 @@ struct Guest {
     job: Job,
     kernel: String,
     records: u64,
+    /// Where the plugin writes, what, and how many sections that are.
+    counted: Option<(PathBuf, String, usize)>,
 }
 
 impl Guest {
@@ -127,6 +137,7 @@ impl Guest {
         self.port.send(START, index, format!("{program}\n").as_bytes())?;
         let input = self.job.inputs.get(usize::from(index)).cloned().unwrap_or_default();
         let output = match request::decode(&input) {
+            _ if input.starts_with(b"SLMQ") => self.measured(&input),
             Ok(chains) => self.dumps(&chains)?,
             Err(_) => match self.scenario.as_str() {
                 "failing" => FAILING,
@@ -170,6 +181,22 @@ impl Guest {
         Ok(None)
     }
 
+    /// What is measured, by the rule of the scenario.
+    fn measured(&mut self, input: &[u8]) -> Vec<u8> {
+        let rule = match self.scenario.as_str() {
+            "runs-filters" => Rule::Run,
+            "dearer" => Rule::Dearer,
+            _ => Rule::Cached,
+        };
+        let first = self.counted.as_ref().map_or(0, |(_, _, count)| *count);
+        let Some((answer, sections, count)) = measure::answer(input, 64, rule, first) else { return Vec::new() };
+        if let Some(counted) = &mut self.counted {
+            counted.1.push_str(&sections);
+            counted.2 = count;
+        }
+        answer
+    }
+
     /// Diagnostic lines without end.
     fn flood(&mut self, index: u16) -> std::io::Result<usize> {
         let lines = b"# a line that says nothing, but says it often\n".repeat(1400);
@@ -193,6 +220,9 @@ impl Guest {
         }
         // The guest goes when the lab hangs up.
         std::io::stdin().lock().read_to_end(&mut Vec::new())?;
+        if let Some((out, sections, count)) = &self.counted {
+            fs::write(out, format!("{sections}end {count}\n"))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 

@@ -128,7 +128,7 @@ const LOOP_CALLS: u32 = 100;
 const LOOP_SAMPLES: u32 = 8;
 
 /// Readings of the file.
-const READ_SAMPLES: u32 = 4;
+const READ_SAMPLES: u32 = 8;
 
 impl Measurement {
     const fn kind(&self) -> u32 {

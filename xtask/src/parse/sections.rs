@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Sections: what the plugin of QEMU's has counted (`xtask/plugin/count.c` has the format).
+//! Sections: what the plugin of QEMU's has counted (`guest/plugin/count.c` has the format).
 
 use std::collections::BTreeMap;
 

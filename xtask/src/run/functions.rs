@@ -40,6 +40,13 @@ impl Functions {
         Ok(Self { by_start })
     }
 
+    /// Where interrupts enter the kernel: the entries that `DECLARE_IDTENTRY_SYSVEC` and `DECLARE_IDTENTRY_IRQ`
+    /// make (`arch/x86/include/asm/idtentry.h`).
+    pub fn interrupts(&self) -> Vec<u64> {
+        let is_entry = |name: &str| name.starts_with("asm_sysvec_") || name == "asm_common_interrupt";
+        self.by_start.iter().filter(|(_, (_, name))| is_entry(name)).map(|(start, _)| *start).collect()
+    }
+
     /// The function that an address lies in; nothing for what is no code of this file.
     pub fn at(&self, address: u64) -> Option<&str> {
         let (start, (size, name)) = self.by_start.range(..=address).next_back()?;

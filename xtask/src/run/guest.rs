@@ -70,7 +70,7 @@ pub fn watch(
     let mut boot = ready.boot(context, &image, files.path("console.log"))?;
     let chosen = kvm::choose(context, host, &boot)?;
     boot.accel = chosen.accel;
-    boot.clock = clock(context, &files)?;
+    boot.clock = clock(context, ready, &files)?;
     let slower = context.lab.slower(&context.lab.kernel_of(&ready.work.cell.flavor)?);
     let slower = slower * context.options.clock.slower();
     let job = Job { nonce: nonce()?, checks: ready.job_checks(questions, slower)? };
@@ -219,11 +219,14 @@ pub fn made_on_host(context: &Context<'_>, ready: &Ready) -> Result<Option<CellR
 }
 
 /// What the guest's time is made of.
-fn clock(context: &Context<'_>, files: &Files) -> Result<Clock> {
+fn clock(context: &Context<'_>, ready: &Ready, files: &Files) -> Result<Clock> {
     Ok(match context.options.clock {
         ClockChoice::Host => Clock::Host,
         ClockChoice::Instructions(Counted { by_address, .. }) => {
-            Clock::Instructions(Counter { plugin: plugin(context)?, out: files.path("sections"), by_address })
+            let vmlinux = ready.kernel.vmlinux.as_ref();
+            let functions = vmlinux.map(|path| Functions::read(path)).transpose()?.unwrap_or_default();
+            let (plugin, out) = (plugin(context)?, files.path("sections"));
+            Clock::Instructions(Counter { plugin, out, by_address, interrupts: functions.interrupts() })
         }
     })
 }

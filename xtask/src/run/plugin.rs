@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The plugin of QEMU's that counts instructions: `xtask/plugin/count.c`, compiled on demand.
+//! The plugin of QEMU's that counts instructions: `guest/plugin/count.c`, compiled on demand.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::run::context::Context;
 use crate::sys::process::{capture, command};
 
 /// Its source, from the top of the lab's checkout.
-const SOURCE: &str = "xtask/plugin/count.c";
+const SOURCE: &str = "guest/plugin/count.c";
 
 /// Its name in the cache.
 const NAME: &str = "count.so";

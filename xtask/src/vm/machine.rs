@@ -60,6 +60,8 @@ pub struct Counter {
     pub out: PathBuf,
     /// Whether it tells the instructions apart by their addresses.
     pub by_address: bool,
+    /// Where interrupts enter the kernel: their handlers are not counted.
+    pub interrupts: Vec<u64>,
 }
 
 /// One boot.
@@ -100,8 +102,8 @@ impl Boot {
             &self.machine.append,
             &self.append,
             match self.clock {
-                // Addresses are those of the vmlinux.
-                Clock::Instructions(_) => "nokaslr",
+                // Addresses are those of the vmlinux, and those of programs the same at each boot.
+                Clock::Instructions(_) => "nokaslr norandmaps",
                 Clock::Host => "",
             },
         ];
@@ -174,7 +176,10 @@ impl Counter {
         pair("-seed", "1".to_owned());
         pair("-rtc", "base=2026-01-01T00:00:00,clock=vm".to_owned());
         let profile = if self.by_address { "on" } else { "off" };
-        let plugin = format!("file={},out={},profile={profile}", path(&self.plugin), path(&self.out));
+        let entries: Vec<String> = self.interrupts.iter().map(|address| format!("{address:x}")).collect();
+        let entries = entries.join("+");
+        let (plugin, out) = (path(&self.plugin), path(&self.out));
+        let plugin = format!("file={plugin},out={out},profile={profile},interrupts={entries}");
         pair("-plugin", plugin);
     }
 }
@@ -219,12 +224,17 @@ mod tests {
 
     #[test]
     fn a_counted_guest_has_one_cpu_and_the_plugin() {
-        let counter = Counter { plugin: "/c/count.so".into(), out: "/r/a,b.txt".into(), by_address: false };
+        let counter = Counter {
+            plugin: "/c/count.so".into(),
+            out: "/r/a,b.txt".into(),
+            by_address: false,
+            interrupts: vec![0x10, 0x20],
+        };
         let words = Boot { clock: Clock::Instructions(counter), ..boot() }.arguments().join(" ");
         for part in [
             "-smp 1 ",
             "-icount shift=0,sleep=on -seed 1 -rtc base=2026-01-01T00:00:00,clock=vm",
-            "-plugin file=/c/count.so,out=/r/a,,b.txt,profile=off",
+            "-plugin file=/c/count.so,out=/r/a,,b.txt,profile=off,interrupts=10+20",
         ] {
             assert!(words.contains(part), "{words}");
         }

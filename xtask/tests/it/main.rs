@@ -7,6 +7,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod bench;
 mod bisect;
 mod builds;
 mod every_patch;

@@ -10,10 +10,10 @@ use crate::insn::Insn;
 const INSNS_MAX: usize = 4096;
 
 /// Attachments of a short program.
-const SAMPLES: u32 = 6;
+const SAMPLES: u32 = 8;
 
 /// Attachments of a long one, of which the first warms up.
-const SAMPLES_LONG: u32 = 3;
+const SAMPLES_LONG: u32 = 4;
 
 /// A number that no table has.
 const NO_CALL: u32 = 0x0fff_ffff;

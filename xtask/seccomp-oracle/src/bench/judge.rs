@@ -121,17 +121,18 @@ fn take(
                 figures.insert(format!("{}{NUMBER}", one.name), call.nr.into());
             }
         }
-        What::Attach { .. } => {
-            figures.insert(one.name.clone(), first);
+        What::Attach { .. } | What::Read => {
             let range = record.first_section..record.first_section + record.sections;
             let of_record = sections?.get(range).filter(|some| !some.is_empty());
             let of_record = of_record.ok_or("QEMU's plugin has not counted it")?;
+            // The plugin leaves interrupts out, which long measurements cannot do without.
+            let total = of_record.iter().map(|section| section.total).min().unwrap_or(0);
             let off = of_record.iter().map(|section| section.off_longest).min().unwrap_or(0);
-            figures.insert(format!("{}{IRQS_OFF}", one.name), off);
-        }
-        What::Read => {
-            figures.insert(one.name.clone(), first);
-            figures.insert(format!("{}{BYTES}", one.name), second);
+            figures.insert(one.name.clone(), total);
+            match one.what {
+                What::Read => figures.insert(format!("{}{BYTES}", one.name), second),
+                _ => figures.insert(format!("{}{IRQS_OFF}", one.name), off),
+            };
         }
         What::Memory { .. } => {
             let more = second.checked_sub(first).ok_or("less was in use after twice as many")?;

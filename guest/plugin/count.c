@@ -3,7 +3,8 @@
  * A plugin of QEMU's that counts the guest's instructions between marks: all of them, those with
  * interrupts off, and on demand those at each address. For one processor.
  *
- * Arguments: out=FILE, and profile=on for the addresses. The file has for each pair of marks, in
+ * Arguments: out=FILE; profile=on for the addresses; interrupts=ADDRESS+ADDRESS+…, in hex, for the
+ * entries of interrupts, whose handlers are not counted. The file has for each pair of marks, in
  * order and numbered from 0:
  *
  *	section NUMBER TOTAL OFF LONGEST
@@ -16,7 +17,8 @@
  * and at the very end "end SECTIONS". The marks are those of guest/counted.h.
  *
  * Registers cannot be read, so the interrupt flag is followed: cli and an entry to the kernel clear
- * it, sti and the way back set it, popf takes what the last pushf without one has seen.
+ * it, sti and the way back set it, popf takes what the last pushf without one has seen. An interrupt
+ * begins at one of the entries and ends with iret; it finds the flag set, and leaves it so.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -57,6 +59,7 @@ uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 EXPORTED int qemu_plugin_version = 1;
 
 #define FLAGS_MAX		64
+#define ENTRIES_MAX		256
 #define CELLS_LOG2		20
 #define CELLS			(1u << CELLS_LOG2)
 
@@ -81,6 +84,11 @@ static uint64_t opened_at;
 static bool is_off;		/* interrupts are */
 static uint64_t off_since, off_total, off_longest;
 
+static unsigned int depth;	/* of interrupts */
+static uint64_t interrupted_at, not_counted;
+static uint64_t entries[ENTRIES_MAX];
+static unsigned int entry_count;
+
 static bool flags[FLAGS_MAX];	/* what pushf has seen and popf has not taken yet */
 static unsigned int flag_count;
 
@@ -88,7 +96,7 @@ static void turn(bool off)
 {
 	uint64_t length;
 
-	if (off == is_off)
+	if (depth || off == is_off)
 		return;
 	is_off = off;
 	if (off) {
@@ -112,6 +120,8 @@ static void on_begin(unsigned int vcpu, void *data)
 	flag_count = 0;
 	off_total = 0;
 	off_longest = 0;
+	depth = 0;
+	not_counted = 0;
 	opened_at = executed;
 	for (i = 0; is_profiled && i < CELLS; i++)
 		cells[i].times = 0;
@@ -126,9 +136,10 @@ static void on_end(unsigned int vcpu, void *data)
 	if (!is_open)
 		return;
 	is_open = false;
+	depth = 0;
 	turn(false);
 	fprintf(out, "section %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", sections++,
-		executed - opened_at, off_total, off_longest);
+		executed - opened_at - not_counted, off_total, off_longest);
 	for (i = 0; is_profiled && i < CELLS; i++)
 		if (cells[i].times)
 			fprintf(out, "at %" PRIx64 " %" PRIu64 "\n", cells[i].address,
@@ -146,16 +157,34 @@ static void on_on(unsigned int vcpu, void *data)
 {
 	(void)vcpu;
 	(void)data;
+	if (depth)
+		return;
 	turn(false);
 	/* A flag that was only looked at has no popf: it must not be taken for another's. */
 	flag_count = 0;
+}
+
+static void on_interrupt(unsigned int vcpu, void *data)
+{
+	(void)vcpu;
+	(void)data;
+	if (!depth++)
+		interrupted_at = executed;
+}
+
+static void on_iret(unsigned int vcpu, void *data)
+{
+	if (!depth)
+		on_on(vcpu, data);
+	else if (!--depth)
+		not_counted += executed + 1 - interrupted_at;
 }
 
 static void on_pushf(unsigned int vcpu, void *data)
 {
 	(void)vcpu;
 	(void)data;
-	if (flag_count < FLAGS_MAX)
+	if (!depth && flag_count < FLAGS_MAX)
 		flags[flag_count++] = is_off;
 }
 
@@ -163,7 +192,8 @@ static void on_popf(unsigned int vcpu, void *data)
 {
 	(void)vcpu;
 	(void)data;
-	turn(flag_count && flags[--flag_count]);
+	if (!depth)
+		turn(flag_count && flags[--flag_count]);
 }
 
 struct watched {
@@ -180,8 +210,8 @@ static const struct watched watched[] = {
 	{ 2, { 0xcd, 0x80 }, on_off },		/* int $0x80 */
 	{ 1, { 0xfb }, on_on },			/* sti */
 	{ 3, { 0x48, 0x0f, 0x07 }, on_on },	/* sysret */
-	{ 2, { 0x48, 0xcf }, on_on },		/* iretq */
-	{ 1, { 0xcf }, on_on },			/* iret */
+	{ 2, { 0x48, 0xcf }, on_iret },		/* iretq */
+	{ 1, { 0xcf }, on_iret },		/* iret */
 	{ 1, { 0x9c }, on_pushf },
 	{ 1, { 0x9d }, on_popf },
 };
@@ -189,11 +219,16 @@ static const struct watched watched[] = {
 static void watch(struct qemu_plugin_insn *insn)
 {
 	const void *bytes = qemu_plugin_insn_data(insn);
+	uint64_t address = qemu_plugin_insn_vaddr(insn);
 	size_t i, size = qemu_plugin_insn_size(insn);
 
 	for (i = 0; i < ARRAY_SIZE(watched); i++)
 		if (size == watched[i].size && !memcmp(bytes, watched[i].bytes, size))
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, watched[i].cb,
+							       QEMU_PLUGIN_CB_NO_REGS, NULL);
+	for (i = 0; i < entry_count; i++)
+		if (address == entries[i])
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_interrupt,
 							       QEMU_PLUGIN_CB_NO_REGS, NULL);
 }
 
@@ -215,6 +250,15 @@ static struct cell *cell_of(uint64_t address)
 	return NULL;
 }
 
+static void on_address(unsigned int vcpu, void *data)
+{
+	struct cell *cell = data;
+
+	(void)vcpu;
+	if (is_open && !depth)
+		cell->times++;
+}
+
 static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
 	size_t i, count = qemu_plugin_tb_n_insns(tb);
@@ -228,8 +272,8 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 							   &executed, 1);
 		cell = is_profiled ? cell_of(qemu_plugin_insn_vaddr(insn)) : NULL;
 		if (cell)
-			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
-								   &cell->times, 1);
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_address,
+							       QEMU_PLUGIN_CB_NO_REGS, cell);
 		watch(insn);
 	}
 }
@@ -244,6 +288,20 @@ static void on_exit_of_qemu(qemu_plugin_id_t id, void *data)
 	fclose(out);
 }
 
+static bool take_entries(const char *text)
+{
+	char *end;
+
+	for (; *text; text = *end ? end + 1 : end) {
+		if (entry_count == ENTRIES_MAX)
+			return false;
+		entries[entry_count++] = strtoull(text, &end, 16);
+		if (end == text || (*end && *end != '+'))
+			return false;
+	}
+	return true;
+}
+
 EXPORTED int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv)
 {
 	int i;
@@ -254,6 +312,8 @@ EXPORTED int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc
 			out = fopen(argv[i] + 4, "w");
 		else if (!strcmp(argv[i], "profile=on"))
 			is_profiled = true;
+		else if (!strncmp(argv[i], "interrupts=", 11) && take_entries(argv[i] + 11))
+			;
 		else if (strcmp(argv[i], "profile=off"))
 			return -1;
 	}
