@@ -26,7 +26,7 @@ pub fn answer(input: &[u8], bits: u32, rule: Rule, first: usize) -> Option<(Vec<
     let mut rest = input.strip_prefix(b"SLMQ")?;
     let (_version, count) = (number(&mut rest)?, number(&mut rest)?);
     let mut bytes = b"SLMA".to_vec();
-    [1, bits, 0].map(|word: u32| bytes.extend(word.to_le_bytes()));
+    bytes.extend([1, bits, 0].iter().flat_map(|word: &u32| word.to_le_bytes()));
     let (mut sections, mut next) = (String::new(), 0);
     for id in 0..count {
         let (kind, filters) = (number(&mut rest)?, number(&mut rest)?);
@@ -45,8 +45,8 @@ pub fn answer(input: &[u8], bits: u32, rule: Rule, first: usize) -> Option<(Vec<
             _ => (calls * 5000, 2 * calls * 5000, 0),
         };
         bytes.extend(b"SLMR");
-        [id, 0, 0, next, marked].map(|word| bytes.extend(word.to_le_bytes()));
-        [first_value, second, 0, 0].map(|value| bytes.extend(value.to_le_bytes()));
+        bytes.extend([id, 0, 0, next, marked].iter().flat_map(|word| word.to_le_bytes()));
+        bytes.extend([first_value, second, 0, 0].iter().flat_map(|value| value.to_le_bytes()));
         if marked > 0 {
             let total = 60_000 + cost;
             let _ = writeln!(sections, "section {} {total} 900 800", first + next as usize);

@@ -83,7 +83,8 @@ pub fn run(arguments: &[String]) -> std::io::Result<ExitCode> {
     let job = read_job(&mut std::io::stdin().lock())?;
     let kernel = String::from_utf8_lossy(&fs::read(after("-kernel").unwrap_or(""))?).into_owned();
     let console = fs::File::create(Path::new(&console.replace(",,", ",")))?;
-    let counted = after("-plugin").and_then(|word| word.split(',').find_map(|part| part.strip_prefix("out=")));
+    let counted =
+        after("-plugin").and_then(|word| word.split(',').find_map(|part| part.strip_prefix("out=")));
     let counted = counted.filter(|_| scenario != "no-plugin").map(PathBuf::from);
     let counted = counted.map(|out| (out, String::new(), 0));
     Guest { scenario, port: Port::default(), console, job, kernel, records: 0, counted }.live()
@@ -189,7 +190,9 @@ impl Guest {
             _ => Rule::Cached,
         };
         let first = self.counted.as_ref().map_or(0, |(_, _, count)| *count);
-        let Some((answer, sections, count)) = measure::answer(input, 64, rule, first) else { return Vec::new() };
+        let Some((answer, sections, count)) = measure::answer(input, 64, rule, first) else {
+            return Vec::new();
+        };
         if let Some(counted) = &mut self.counted {
             counted.1.push_str(&sections);
             counted.2 = count;

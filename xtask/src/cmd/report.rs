@@ -18,10 +18,14 @@ pub fn run(cli: &Cli, args: &ReportArgs) -> Result<u8> {
     let (folder, run) = store::read(&session.results, &args.run)?;
     let text = match args.format {
         ReportFormat::Summary if !run.mutants.is_empty() => tell::mutants::summary(&run, &folder),
-        ReportFormat::Summary => tell::summary::summary(&run, &folder),
+        ReportFormat::Summary => {
+            let figures = run.bench.as_ref().map(|_| tell::bench::table(&run)).unwrap_or_default();
+            figures + &tell::summary::summary(&run, &folder)
+        }
         ReportFormat::Full => tell::summary::full(&run),
         ReportFormat::Junit => tell::junit::junit(&run)?,
         ReportFormat::Ktap => tell::ktap::ktap(&run),
+        ReportFormat::Markdown if run.bench.is_some() => tell::bench::markdown(&run),
         ReportFormat::Markdown => tell::markdown::markdown(&run),
         ReportFormat::Reply => tell::reply::reply(&run, &variants(&session.lab)),
         ReportFormat::Json => {

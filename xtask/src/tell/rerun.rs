@@ -5,7 +5,8 @@ use crate::record::model::Run;
 use crate::sys::process::quote;
 
 /// Flags with a value that a rerun keeps.
-const KEPT: [&str; 10] = [
+const KEPT: [&str; 11] = [
+    "--filters",
     "--tree",
     "--series",
     "--series-version",
@@ -25,7 +26,7 @@ const CHAINS: [&str; 4] = ["--seed", "--chains", "--seconds", "--replay"];
 pub fn rerun(run: &Run, cells: &[&str]) -> String {
     let given = run.command.get(2..).unwrap_or_default();
     let is_fuzz = verb(given) == Some("fuzz");
-    let verb = if is_fuzz { "fuzz" } else { "test" };
+    let verb = verb(given).filter(|verb| ["fuzz", "bench"].contains(verb)).unwrap_or("test");
     let mut words = vec![format!("cargo xtask {verb}")];
     if is_fuzz {
         words.extend(chains(run, given));
