@@ -53,6 +53,7 @@ static bool note_warning(bool is_wrong)
 #define BIT_WORD(bit) ((bit) / BITS_PER_LONG)
 #define BITS_TO_LONGS(bits) (((bits) + BITS_PER_LONG - 1) / BITS_PER_LONG)
 #define min(one, other) ((one) < (other) ? (one) : (other))
+#define min_t(type, one, other) min((type)(one), (type)(other))
 #define fallthrough __attribute__((__fallthrough__))
 #undef __always_inline
 #define __always_inline inline __attribute__((__always_inline__))
