@@ -35,6 +35,10 @@ pub struct SeriesFacts {
     /// Checks that make sense from some patch on.
     #[serde(default)]
     pub check: Vec<BroughtCheck>,
+    /// Checks of a required series that a patch leaves without a subject: from there on they are not
+    /// asked, and absent where they look in vain.
+    #[serde(default)]
+    pub retired: Vec<BroughtCheck>,
     /// Names of functions, for static checks.
     #[serde(default)]
     pub functions: std::collections::BTreeMap<String, String>,
@@ -68,13 +72,13 @@ pub struct BroughtSymbol {
     pub from: usize,
 }
 
-/// A check, or family of checks, that belongs to a series.
+/// A check, or family of checks, that belongs to a series, or that it retires.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BroughtCheck {
     /// `CHECK` or `CHECK.SUB`.
     pub name: CheckName,
-    /// The first patch with which it can be asked.
+    /// The first patch with which it can be asked, or can no more.
     pub from: usize,
 }
 
@@ -181,7 +185,8 @@ impl Series {
         }
         let last = self.patches.len();
         let from = self.facts.symbol.iter().map(|symbol| (symbol.name.as_str(), symbol.from));
-        let from = from.chain(self.facts.check.iter().map(|check| (check.name.as_str(), check.from)));
+        let checks = self.facts.check.iter().chain(&self.facts.retired);
+        let from = from.chain(checks.map(|check| (check.name.as_str(), check.from)));
         if let Some(number) = self.facts.bisect.overlay.iter().find(|number| !(1..=last).contains(*number)) {
             return Err(Fault::usage(format!(
                 "[bisect] overlay: there is no patch {number} in series `{}`, which has {last}",
@@ -220,6 +225,7 @@ impl Series {
         };
         part.facts.symbol.retain_mut(|symbol| is_brought(&mut symbol.from));
         part.facts.check.retain_mut(|check| is_brought(&mut check.from));
+        part.facts.retired.retain_mut(|check| is_brought(&mut check.from));
         part.provenance.subset = Some(Subset { first, last, of });
         Ok(part)
     }

@@ -82,7 +82,8 @@ pub enum Method {
         source: String,
         /// Role of the function.
         function: String,
-        /// Roles of functions that it calls in some trees: they come along where the file has them.
+        /// Roles of functions that it calls, and of structs (`struct NAME`): they come along, in this order,
+        /// where the file has them.
         #[serde(default)]
         helpers: Vec<String>,
         /// Our program, which includes `extracted.h` and calls `LAB_FUNCTION`.

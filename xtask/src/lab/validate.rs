@@ -67,7 +67,7 @@ impl Lab {
             if let Some(tree) = &series.facts.tree {
                 self.tree(tree).with_context(|| format!("in kernel-patches/{}/series.toml", series.name))?;
             }
-            for check in &series.facts.check {
+            for check in series.facts.check.iter().chain(&series.facts.retired) {
                 self.checks_under(check.name.as_str())
                     .with_context(|| format!("in kernel-patches/{}/series.toml", series.name))?;
             }

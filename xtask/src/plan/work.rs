@@ -7,7 +7,7 @@ use crate::lab::check::{Check, CheckKind, Oracle};
 use crate::lab::fragment::Symbols;
 use crate::lab::kernel::{Abi, BootImage, KernelConfig, KernelId};
 use crate::lab::names::TreeName;
-use crate::lab::series::Point;
+use crate::lab::series::{BroughtCheck, Point};
 use crate::plan::cell::Cell;
 use crate::plan::key::KeyBuilder;
 use crate::plan::select::{NamedBy, Points, Selected, Selection, select};
@@ -271,13 +271,15 @@ fn is_brought_later(lab: &Lab, selected: &Selected, check: &Check) -> Result<boo
     }))
 }
 
-/// Whether the cell's series brings this check, at this point or, for a point named by hand, at all.
+/// Whether the cell's series brings this check, at this point or, for a point named by hand, at all. A
+/// series that requires others has the last word on their checks.
 fn is_of_series(lab: &Lab, selected: &Selected, check: &Check) -> Result<bool, Fault> {
     let by_hand = selected.named == NamedBy::Hand;
-    Ok(lab.applied(&selected.cell.point)?.into_iter().any(|(series, applied)| {
-        let mut of_series =
-            series.facts.check.iter().filter(|brought| check.name.is_under(brought.name.as_str()));
-        of_series.any(|brought| by_hand || brought.from <= applied)
+    let is_this = |brought: &&BroughtCheck| check.name.is_under(brought.name.as_str());
+    Ok(lab.applied(&selected.cell.point)?.into_iter().fold(false, |is_asked, (series, applied)| {
+        let is_retired = series.facts.retired.iter().filter(is_this).any(|retired| retired.from <= applied);
+        let mut of_series = series.facts.check.iter().filter(is_this);
+        of_series.any(|brought| by_hand || brought.from <= applied) || is_asked && !is_retired
     }))
 }
 

@@ -2,6 +2,7 @@
 //! Plans made of the project's own configuration.
 
 use super::*;
+use crate::lab::names::CheckName;
 use crate::plan::test_lab::lab;
 
 const SYMBOL: &str = "SECCOMP_CACHE_DEBUG";
@@ -107,6 +108,27 @@ fn a_series_brings_what_the_series_that_it_requires_brings() {
     let plan = plan(&["5.10/follow@0/i386"], &[]);
     assert_eq!(plan.kernels[0].wanted.value(SYMBOL), "y");
     assert_eq!(scopes(&plan), all(Scope::Asked));
+}
+
+/// What a series retires is looked for no more than what nobody brought; other checks stay.
+#[test]
+fn a_series_retires_checks_of_the_one_that_it_requires() {
+    let mut lab = lab();
+    let dump = || CheckName::parse("seccomp_cache.dump").unwrap();
+    let follow = lab.series.values_mut().find(|series| series.name.as_str() == "follow").unwrap();
+    follow.facts.retired = vec![BroughtCheck { name: dump(), from: 2 }];
+    let scope = |lab: &Lab, cell: &str, name: &str| {
+        let plan = plan_of(lab, &[cell], &[]);
+        scopes(&plan).into_iter().find(|(check, _)| *check == name).unwrap().1
+    };
+    assert_eq!(scope(&lab, "5.10/follow@1/i386", "seccomp_cache.dump"), Scope::Asked);
+    assert_eq!(scope(&lab, "5.10/follow@2/i386", "seccomp_cache.dump"), Scope::WherePresent);
+    assert_eq!(scope(&lab, "5.10/follow@2/i386", "seccomp_cache.access"), Scope::Asked);
+    assert_eq!(scope(&lab, "5.10/seccomp-cache@5/i386", "seccomp_cache.dump"), Scope::Asked);
+    // What it brings itself is asked, whatever it retires.
+    let follow = lab.series.values_mut().find(|series| series.name.as_str() == "follow").unwrap();
+    follow.facts.check = vec![BroughtCheck { name: dump(), from: 2 }];
+    assert_eq!(scope(&lab, "5.10/follow@2/i386", "seccomp_cache.dump"), Scope::Asked);
 }
 
 #[test]

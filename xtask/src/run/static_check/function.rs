@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The text of one C function, found by its name. Pure: no preprocessor runs.
+//! The text of one C function or struct, found by its name. Pure: no preprocessor runs.
 
 /// What a scan of the text is inside of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +42,8 @@ fn code_only(text: &str) -> Vec<u8> {
     code
 }
 
-/// The definition of a function, from its first word to its closing brace. Of several (an `#else`
-/// often has a stub) the longest is taken.
+/// The definition of a function, from its first word to its closing brace; of `struct NAME` with the
+/// semicolon. Of several (an `#else` often has a stub) the longest is taken.
 pub(super) fn extract<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let code = code_only(text);
     let mut depth = 0_usize;
@@ -61,7 +61,7 @@ pub(super) fn extract<'a>(text: &'a str, name: &str) -> Option<&'a str> {
             }
             b';' if depth == 0 => item_start = at + 1,
             _ if depth == 0 && is_word_at(&code, at, name) => {
-                if let Some(end) = body_end(&code, at + name.len()) {
+                if let Some(end) = definition_end(&code, at, name) {
                     let start = first_word(&code, text, item_start);
                     let definition = text.get(start..end)?;
                     if found.is_none_or(|other| other.len() < definition.len()) {
@@ -85,17 +85,21 @@ fn is_word_at(code: &[u8], at: usize, name: &str) -> bool {
         && !is_part(code.get(at + name.len()))
 }
 
-/// Where the body ends, if arguments and a body follow.
-fn body_end(code: &[u8], mut at: usize) -> Option<usize> {
+/// Where a definition ends: of a function, if arguments and a body follow; of a struct, if members
+/// and nothing more do.
+fn definition_end(code: &[u8], at: usize, name: &str) -> Option<usize> {
     let skip = |mut at: usize| {
         while code.get(at).is_some_and(u8::is_ascii_whitespace) {
             at += 1;
         }
         at
     };
-    at = skip(at);
-    at = skip(closing(code, at, b'(', b')')?);
-    closing(code, at, b'{', b'}')
+    let behind = skip(at + name.len());
+    if name.starts_with("struct ") {
+        let semicolon = skip(closing(code, behind, b'{', b'}')?);
+        return (code.get(semicolon) == Some(&b';')).then_some(semicolon + 1);
+    }
+    closing(code, skip(closing(code, behind, b'(', b')')?), b'{', b'}')
 }
 
 /// Behind the bracket that closes the one at `at`.
@@ -168,5 +172,17 @@ mod tests {
             assert_eq!(extract(text, "walk"), None, "{text}");
         }
         assert_eq!(extract("/* ä */ int walk(void) { }", "walk"), Some("int walk(void) { }"));
+    }
+
+    #[test]
+    fn a_struct_is_cut_out_with_its_semicolon() {
+        let text = "struct set;\nstatic struct set both(struct set x) { return (struct set){ 1 }; }\n\
+            /* a set */\nstruct set {\n\tstruct {\n\t\tint a;\n\t} one;\n};\n\
+            struct set_of { int b; };\nstatic struct set { int c; } variable;\n";
+        assert_eq!(extract(text, "struct set"), Some("struct set {\n\tstruct {\n\t\tint a;\n\t} one;\n};"));
+        assert_eq!(extract(text, "struct set_of"), Some("struct set_of { int b; };"));
+        assert!(extract(text, "both").unwrap().starts_with("static struct set both("));
+        assert_eq!(extract(text, "struct none"), None);
+        assert_eq!(extract("struct set { int a; } x;", "struct set"), None);
     }
 }
