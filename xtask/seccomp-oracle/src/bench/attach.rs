@@ -49,6 +49,8 @@ fn worst() -> Vec<(&'static str, Vec<Insn>)> {
         ("jset", vec![Insn::jset(NO_CALL, 0, 0)]),
         ("and", vec![Insn::and(u32::MAX)]),
         ("loads", vec![Insn::load_arch(), Insn::load_nr()]),
+        // What a walk of all numbers at once finds dearest: accumulators that are made anew each time.
+        ("masked", vec![Insn::load_nr(), Insn::and(0xff)]),
         // Each test leads half of the numbers past an instruction that changes what the others know.
         ("split", vec![Insn::jset(1, 1, 0), Insn::and(0xff), Insn::load_nr(), Insn::jgt(200, 0, 0)]),
     ]
