@@ -35,9 +35,13 @@ fn with_in(file: &str, from: &str, to: &str) -> Result<Lab> {
 #[test]
 fn the_projects_own_configuration_is_valid() {
     let lab = Lab::read(&root()).unwrap();
-    assert_eq!(lab.series.values().map(|series| series.patches.len()).sum::<usize>(), 5);
-    let point = Point { series: lab.defaults.series.clone(), applied: 3 };
+    let series = lab.series(&lab.defaults.series).unwrap();
+    assert_eq!(series.patches.len(), 5);
+    let point = Point { series: series.name.clone(), applied: 3 };
     assert_eq!(lab.patches(&point).unwrap().len(), 3);
+    // A series that requires it is put on all of it.
+    let attach = lab.series.values().find(|series| series.facts.requires.is_some()).unwrap();
+    assert_eq!(lab.patches(&attach.point(1).unwrap()).unwrap().len(), 6);
     let checks: Vec<&str> = lab.checks.keys().map(CheckName::as_str).collect();
     assert_eq!(lab.expected.aimless(&checks).map(|entry| &entry.check).collect::<Vec<_>>(), [""; 0]);
 }
