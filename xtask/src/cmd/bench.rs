@@ -64,7 +64,9 @@ pub fn run(cli: &Cli, args: &BenchArgs) -> Result<u8> {
     if let Some(mut aside) = aside {
         aside.finish();
     }
-    run.bench = Some(BenchRecord { relations: relations(&session.lab, &run)? });
+    // Where calls are only taken apart there is nothing to relate.
+    let relations = if is_measured(args) { relations(&session.lab, &run)? } else { Vec::new() };
+    run.bench = Some(BenchRecord { relations });
     folder.write(&run)?;
     reports(&run, &folder)?;
     draw(&run, folder.path(), args)?;
@@ -83,6 +85,11 @@ pub fn run(cli: &Cli, args: &BenchArgs) -> Result<u8> {
         bench_saved::save(args, &path, &now, code)?;
     }
     Ok(code)
+}
+
+/// Whether figures are measured that can be held against others.
+fn is_measured(args: &BenchArgs) -> bool {
+    !args.profile && !args.real_time
 }
 
 /// Tells what is no figure.
@@ -105,6 +112,11 @@ fn plan(session: &mut Session, args: &BenchArgs) -> Result<Plan> {
         checks_of: Some(matrix.to_owned()),
         ..args.axes.selection(named.trees, named.series, Vec::new())
     };
+    // The published table is of one kernel: its cells are the default here.
+    let is_default = selection.globs.is_empty()
+        && [&selection.trees, &selection.series, &selection.flavors].iter().all(|axis| axis.is_empty());
+    let matrix_of_cells = (args.real_time && is_default).then(|| matrix.to_owned());
+    let selection = Selection { matrix: matrix_of_cells, ..selection };
     let plan = Plan::make(&session.lab, &selection)?;
     if !args.baseline {
         return Ok(plan);
@@ -167,7 +179,7 @@ fn relations(lab: &Lab, run: &Run) -> Result<Vec<crate::record::bench::RelationR
 
 fn told(run: &Run, folder: &Path, args: &BenchArgs) -> Result<String> {
     Ok(match args.format {
-        BenchFormat::Text if args.real_time => tell::summary::summary(run, folder),
+        BenchFormat::Text if args.real_time => real_time(run, folder)? + &tell::summary::summary(run, folder),
         BenchFormat::Text => format!("{}{}", tell::bench::table(run), tell::summary::summary(run, folder)),
         BenchFormat::Markdown => tell::bench::markdown(run),
         BenchFormat::Json => {
@@ -178,9 +190,21 @@ fn told(run: &Run, folder: &Path, args: &BenchArgs) -> Result<String> {
     })
 }
 
+/// What the kernel's own program printed, next to the published table.
+fn real_time(run: &Run, folder: &Path) -> Result<String> {
+    let mut text = String::new();
+    for cell in run.cells.iter().filter(|cell| cell.outcome == Outcome::Pass) {
+        if let Some(name) = cell.files.get("ktap") {
+            let printed = fs::read_to_string(folder.join(name))?;
+            text.push_str(&tell::bench_published::table(&cell.id, &printed));
+        }
+    }
+    Ok(text)
+}
+
 /// The picture, in the run's folder and where the user wants it.
 fn draw(run: &Run, folder: &Path, args: &BenchArgs) -> Result<()> {
-    if args.profile || args.real_time {
+    if !is_measured(args) {
         return Ok(());
     }
     let picture = tell::bench_picture::svg(run)?;

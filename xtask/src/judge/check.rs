@@ -208,7 +208,8 @@ fn sum_up(known: &Known<'_>, check: &str, subs: &[SubRecord]) -> (CheckStatus, S
             };
             let text = format!("{} of {} {what}, the first is {}", bad.len(), subs.len(), first.name());
             // Why something is absent is the same for all that is.
-            let text = if status == CheckStatus::Absent { format!("{} ({text})", first.reason) } else { text };
+            let text =
+                if status == CheckStatus::Absent { format!("{} ({text})", first.reason) } else { text };
             return (status, text);
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The table of `bench`: a row for each figure, a column for each kernel.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use console::{Style, style};
@@ -16,6 +17,9 @@ use crate::tell::terminal::status_line;
 /// Families of figures, in the order in which they stand.
 const FAMILIES: [&str; 8] =
     ["native", "cached.", "uncached.", "on-cached.", "docker", "podman", "systemd", "attach."];
+
+/// Functions of a measurement that are told; the record has all.
+const FUNCTIONS_MAX: usize = 16;
 
 /// Cells that stand side by side.
 pub struct Group<'a> {
@@ -69,6 +73,7 @@ pub fn rows(group: &Group<'_>) -> Vec<(String, Vec<String>)> {
     names.dedup();
     // What is told along with another figure has no row of its own.
     names.retain(|name| !name.ends_with(NATIVE) && !name.ends_with(NUMBER));
+    leave_out_small(&mut names, &all);
     let rows = names.into_iter().map(|name| {
         let first = all.first().and_then(|figures| figures.get(name)).copied();
         let texts = all.iter().enumerate().map(|(column, figures)| {
@@ -82,6 +87,36 @@ pub fn rows(group: &Group<'_>) -> Vec<(String, Vec<String>)> {
         (name.strip_prefix(BY_FUNCTION).unwrap_or(name).to_owned(), texts.collect())
     });
     rows.collect()
+}
+
+/// Of what is told by function the dearest of each measurement come first, and the rest is left out.
+fn leave_out_small(names: &mut Vec<&str>, all: &[BTreeMap<&str, u64>]) {
+    let most = |name: &str| all.iter().filter_map(|figures| figures.get(name)).max().copied().unwrap_or(0);
+    let measurement = |name: &str| {
+        let rest = name.strip_prefix(BY_FUNCTION)?;
+        let known = all.iter().flat_map(BTreeMap::keys).filter(|known| !known.starts_with(BY_FUNCTION));
+        let own = known.filter(|known| rest.strip_prefix(**known).is_some_and(|rest| rest.starts_with('.')));
+        own.max_by_key(|known| known.len()).map(|known| (*known).to_owned())
+    };
+    let (mut by_function, others): (Vec<&str>, Vec<&str>) =
+        names.iter().partition(|name| name.starts_with(BY_FUNCTION));
+    by_function
+        .sort_by_key(|name| (measurement(name).map(|known| place(&known)), std::cmp::Reverse(most(name))));
+    let mut told: Vec<(Option<String>, usize)> = Vec::new();
+    by_function.retain(|name| {
+        let of = measurement(name);
+        match told.iter_mut().find(|(known, _)| *known == of) {
+            Some((_, count)) => {
+                *count += 1;
+                *count <= FUNCTIONS_MAX
+            }
+            None => {
+                told.push((of, 1));
+                true
+            }
+        }
+    });
+    *names = others.into_iter().chain(by_function).collect();
 }
 
 /// Several kernels of one flavor are compared with the first.

@@ -7,6 +7,7 @@
 pub mod baseline;
 pub mod bench;
 pub mod bench_picture;
+pub mod bench_published;
 pub mod bisect;
 pub mod check_patch;
 pub mod diff;

@@ -46,7 +46,9 @@ pub fn kept(run: &Run) -> Vec<String> {
             None => (word.as_str(), None),
         };
         if !KEPT.contains(&name) {
-            words.extend((word == "--at-base").then(|| word.clone()));
+            words.extend(
+                ["--at-base", "--real-time", "--profile"].contains(&word.as_str()).then(|| word.clone()),
+            );
             continue;
         }
         match value {
