@@ -75,6 +75,7 @@ static FILE *out;
 static bool is_profiled;
 static struct cell *cells;
 static bool are_cells_full;
+static bool is_damaged;		/* a mark stood in a handler, or flags were not followed */
 
 static uint64_t executed;	/* instructions since the start */
 static uint64_t sections;
@@ -136,6 +137,7 @@ static void on_end(unsigned int vcpu, void *data)
 	if (!is_open)
 		return;
 	is_open = false;
+	is_damaged |= depth > 0;
 	depth = 0;
 	turn(false);
 	fprintf(out, "section %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", sections++,
@@ -184,8 +186,12 @@ static void on_pushf(unsigned int vcpu, void *data)
 {
 	(void)vcpu;
 	(void)data;
-	if (!depth && flag_count < FLAGS_MAX)
+	if (depth)
+		return;
+	if (flag_count < FLAGS_MAX)
 		flags[flag_count++] = is_off;
+	else
+		is_damaged = true;
 }
 
 static void on_popf(unsigned int vcpu, void *data)
@@ -209,26 +215,36 @@ static const struct watched watched[] = {
 	{ 2, { 0x0f, 0x05 }, on_off },		/* syscall */
 	{ 2, { 0xcd, 0x80 }, on_off },		/* int $0x80 */
 	{ 1, { 0xfb }, on_on },			/* sti */
-	{ 3, { 0x48, 0x0f, 0x07 }, on_on },	/* sysret */
+	{ 2, { 0x0f, 0x34 }, on_off },		/* sysenter */
+	{ 3, { 0x48, 0x0f, 0x07 }, on_on },	/* sysret, to 64 bits */
+	{ 2, { 0x0f, 0x07 }, on_on },		/* sysret, to 32 bits */
+	{ 2, { 0x0f, 0x35 }, on_on },		/* sysexit */
 	{ 2, { 0x48, 0xcf }, on_iret },		/* iretq */
 	{ 1, { 0xcf }, on_iret },		/* iret */
 	{ 1, { 0x9c }, on_pushf },
 	{ 1, { 0x9d }, on_popf },
 };
 
+/* Before the instruction itself is counted: it is the interrupt's. */
+static void watch_entries(struct qemu_plugin_insn *insn)
+{
+	uint64_t address = qemu_plugin_insn_vaddr(insn);
+	unsigned int i;
+
+	for (i = 0; i < entry_count; i++)
+		if (address == entries[i])
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_interrupt,
+							       QEMU_PLUGIN_CB_NO_REGS, NULL);
+}
+
 static void watch(struct qemu_plugin_insn *insn)
 {
 	const void *bytes = qemu_plugin_insn_data(insn);
-	uint64_t address = qemu_plugin_insn_vaddr(insn);
 	size_t i, size = qemu_plugin_insn_size(insn);
 
 	for (i = 0; i < ARRAY_SIZE(watched); i++)
 		if (size == watched[i].size && !memcmp(bytes, watched[i].bytes, size))
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, watched[i].cb,
-							       QEMU_PLUGIN_CB_NO_REGS, NULL);
-	for (i = 0; i < entry_count; i++)
-		if (address == entries[i])
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_interrupt,
 							       QEMU_PLUGIN_CB_NO_REGS, NULL);
 }
 
@@ -270,6 +286,7 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		insn = qemu_plugin_tb_get_insn(tb, i);
 		qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
 							   &executed, 1);
+		watch_entries(insn);
 		cell = is_profiled ? cell_of(qemu_plugin_insn_vaddr(insn)) : NULL;
 		if (cell)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_address,
@@ -282,8 +299,8 @@ static void on_exit_of_qemu(qemu_plugin_id_t id, void *data)
 {
 	(void)id;
 	(void)data;
-	if (are_cells_full)
-		fprintf(out, "full\n");
+	if (are_cells_full || is_damaged)
+		fprintf(out, "%s\n", are_cells_full ? "full" : "damaged");
 	fprintf(out, "end %" PRIu64 "\n", sections);
 	fclose(out);
 }

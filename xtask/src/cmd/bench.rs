@@ -21,7 +21,7 @@ use crate::plan::cell::{Cell, parse_point};
 use crate::plan::select::{Baseline, Points, Selection};
 use crate::plan::work::{Plan, Scope};
 use crate::record::baseline::deciding_outcomes;
-use crate::record::bench::{BenchRecord, against_baseline, cell_of, figures};
+use crate::record::bench::{BenchRecord, RelationRecord, against_baseline, cell_of, figures};
 use crate::record::cell_id::CellId;
 use crate::record::model::{CellRecord, CellRole, CheckStatus, Outcome, Run, worst_exit_code};
 use crate::run::context::{AccelChoice, ClockChoice, Counted, Options};
@@ -65,7 +65,8 @@ pub fn run(cli: &Cli, args: &BenchArgs) -> Result<u8> {
         aside.finish();
     }
     // Where calls are only taken apart there is nothing to relate.
-    let relations = if is_measured(args) { relations(&session.lab, &run)? } else { Vec::new() };
+    let relations =
+        if args.baseline && is_measured(args) { relations(&session.lab, &run)? } else { Vec::new() };
     run.bench = Some(BenchRecord { relations });
     folder.write(&run)?;
     reports(&run, &folder)?;
@@ -76,7 +77,7 @@ pub fn run(cli: &Cli, args: &BenchArgs) -> Result<u8> {
     let broken = run.bench.iter().flat_map(|bench| &bench.relations);
     let broken = broken.filter(|relation| relation.status != CheckStatus::Pass).map(|_| Outcome::Fail);
     let mut outcomes: Vec<Outcome> = deciding_outcomes(&run).into_iter().chain(broken).collect();
-    let now = bench_saved::of_run(&run, folder.path())?;
+    let now = bench_saved::of_run(&session.lab, args, &run, folder.path())?;
     if let Some(saved) = saved {
         outcomes.extend(bench_saved::judge(args, &saved, &now)?);
     }
@@ -161,17 +162,20 @@ fn options(args: &BenchArgs) -> Result<Options, Fault> {
 }
 
 /// Every measured cell against the tree without a series, where that was measured.
-fn relations(lab: &Lab, run: &Run) -> Result<Vec<crate::record::bench::RelationRecord>> {
+fn relations(lab: &Lab, run: &Run) -> Result<Vec<RelationRecord>> {
     let mut relations = Vec::new();
     let is_measured = |cell: &&CellRecord| cell.role == CellRole::Subject && !figures(cell).is_empty();
     for cell in run.cells.iter().filter(is_measured) {
         let Some(id) = CellId::parse(&cell.id) else { continue };
         let Some(applied) = id.applied else { continue };
         let point = parse_point(lab, &format!("{}@{applied}", id.series))?;
+        if root(lab, &point)? == point {
+            continue;
+        }
         let baseline = format!("{}/{}/{}", id.tree, root(lab, &point)?, id.flavor);
-        let baseline = cell_of(run, &baseline).filter(|other| other.role == CellRole::Baseline);
-        if let Some(baseline) = baseline {
-            relations.extend(against_baseline(cell, baseline, &lab.bench_bounds(&point)?));
+        match cell_of(run, &baseline) {
+            Some(baseline) => relations.extend(against_baseline(cell, baseline, &lab.bench_bounds(&point)?)),
+            None => relations.push(RelationRecord::without_baseline(&cell.id, &baseline)),
         }
     }
     Ok(relations)

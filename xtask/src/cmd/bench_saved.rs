@@ -21,6 +21,16 @@ use crate::record::store::write_atomically;
 /// Where they are kept, from the top of the checkout.
 const FOLDER: &str = "configs/bench";
 
+/// What decides the figures besides kernel and QEMU.
+const MEASURING: [&str; 3] = ["guest/count.c", "guest/counted.h", "guest/plugin/count.c"];
+
+/// How figures begin that are of the allocator's pages: another history of the same kernel moves them.
+const MEMORY: &str = "memory.";
+
+fn is_exact(figure: &str) -> bool {
+    !figure.starts_with(MEMORY)
+}
+
 /// How many differences are told.
 const TOLD_MAX: usize = 40;
 
@@ -66,16 +76,29 @@ pub fn read(lab: &Lab, name: &str) -> Result<Saved, Fault> {
 ///
 /// # Errors
 /// A config that cannot be read.
-pub fn of_run(run: &Run, folder: &Path) -> Result<Saved> {
-    let mut saved = Saved { qemu: run.host.qemu.clone(), ..Saved::default() };
+pub fn of_run(lab: &Lab, args: &BenchArgs, run: &Run, folder: &Path) -> Result<Saved> {
+    let mut key = KeyBuilder::new("measured by").part("filters", args.filters.to_string());
+    for source in MEASURING {
+        key = key.part(source, fs::read(lab.root.join(source))?);
+    }
+    let (qemu, measured_by) = (run.host.qemu.clone(), key.finish().to_string());
+    let mut saved = Saved { qemu, measured_by, ..Saved::default() };
     for cell in &run.cells {
-        let figures: BTreeMap<String, u64> =
-            figures(cell).into_iter().map(|(name, figure)| (name.to_owned(), figure)).collect();
+        let figures: BTreeMap<String, u64> = figures(cell)
+            .into_iter()
+            .filter(|(name, _)| is_exact(name))
+            .map(|(name, figure)| (name.to_owned(), figure))
+            .collect();
         if figures.is_empty() {
             continue;
         }
         let config = match cell.files.get("config") {
             Some(name) => symbols_of(&fs::read_to_string(folder.join(name))?),
+            None if args.save.is_some() || args.against.is_some() => {
+                return Err(Fault::usage(format!("{}: the config of its kernel is not known", cell.id))
+                    .help("put the .config beside the kernel that you give")
+                    .into());
+            }
             None => Vec::new(),
         };
         let digest = KeyBuilder::new("saved config").parts("symbol", &config).finish().to_string();

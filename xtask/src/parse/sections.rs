@@ -47,6 +47,9 @@ fn read(text: &str, found: &mut Sections) -> Result<(), String> {
                 let times = times.parse().map_err(|_| wrong())?;
                 found.addresses.last_mut().ok_or_else(wrong)?.insert(address, times);
             }
+            ["damaged"] => {
+                return Err("a mark stood where it must not, or the interrupt flag was lost".into());
+            }
             ["full"] => return Err("more addresses were executed than the plugin has room for".into()),
             ["end", count] => ended = Some(count.parse::<usize>().map_err(|_| wrong())?),
             _ => return Err(wrong()),
@@ -83,6 +86,7 @@ mod tests {
             "at 1 1\nend 0\n",
             "end 0\nend 0\n",
             "full\nend 0\n",
+            "damaged\nend 0\n",
             "section 0 1 1 x\nend 1\n",
         ] {
             assert!(parse(text).damage.is_some(), "{text:?}");

@@ -12,8 +12,8 @@ use crate::record::model::{CellRecord, CheckStatus, Run};
 /// How figures of attaching begin.
 pub const ATTACH: &str = "attach.";
 
-/// How figures of calls for which filters run begin.
-const UNCACHED: &str = "uncached.";
+/// How figures of calls for which filters run begin or end.
+const UNCACHED: [&str; 4] = ["uncached.", "on-cached.", ".uncached", ".denied"];
 
 /// What relations between kernels came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,18 @@ pub struct RelationRecord {
     pub status: CheckStatus,
     /// The figures.
     pub text: String,
+}
+
+impl RelationRecord {
+    /// A cell that was to be held against another, which is not there.
+    pub fn without_baseline(cell: &str, baseline: &str) -> Self {
+        Self {
+            cell: cell.to_owned(),
+            name: "bench.against-baseline".to_owned(),
+            status: CheckStatus::NotRun,
+            text: format!("there are no figures of {baseline}"),
+        }
+    }
 }
 
 /// The figures of a cell, whatever check they are of.
@@ -88,7 +100,8 @@ fn attach(pairs: &[(&str, u64, Option<u64>)], bounds: &BenchBounds) -> (CheckSta
 /// Calls for which filters run may cost so many instructions more.
 fn uncached(pairs: &[(&str, u64, Option<u64>)], more_max: u64) -> (CheckStatus, String) {
     let (mut told, mut wrong, mut missing) = (None, Vec::new(), Vec::new());
-    for (name, ours, theirs) in pairs.iter().filter(|(name, _, _)| name.starts_with(UNCACHED)) {
+    let is_run = |name: &str| UNCACHED.iter().any(|part| name.starts_with(part) || name.ends_with(part));
+    for (name, ours, theirs) in pairs.iter().filter(|(name, _, _)| is_run(name)) {
         let Some(theirs) = theirs else {
             missing.push((*name).to_owned());
             continue;

@@ -14,6 +14,8 @@ const SYMBOLS_NAMED_MAX: usize = 12;
 pub struct Saved {
     /// What counted the instructions.
     pub qemu: String,
+    /// What measured: a digest of the guest program, the plugin and the lists.
+    pub measured_by: String,
     /// The cells by their ids.
     pub cell: BTreeMap<String, SavedCell>,
     /// Final configs by their digests: the symbols that are set, `NAME=VALUE`.
@@ -51,6 +53,9 @@ pub fn compare(saved: &Saved, now: &Saved) -> Comparison {
     let mut refused = Vec::new();
     if saved.qemu != now.qemu {
         refused.push(format!("QEMU: `{}` counted the saved figures, `{}` these", saved.qemu, now.qemu));
+    }
+    if saved.measured_by != now.measured_by {
+        refused.push("the lab has other measurements, or other lengths of chains were asked for".to_owned());
     }
     let (mut different, mut figures) = (Vec::new(), 0);
     for (id, ours) in &now.cell {
@@ -124,6 +129,7 @@ mod tests {
         let cell = SavedCell { compiler: compiler.into(), config: symbol.into(), figures };
         Saved {
             qemu: "7.2".into(),
+            measured_by: "x".into(),
             cell: BTreeMap::from([("t/s@1/f".to_owned(), cell)]),
             config: BTreeMap::from([(
                 symbol.to_owned(),
@@ -156,10 +162,15 @@ mod tests {
         assert_eq!(refused(&saved("gcc 12", "Y", 190)), "t/s@1/f: another config: -X=y +Y=y");
         let qemu = Saved { qemu: "9".into(), ..saved("gcc 12", "X", 190) };
         assert!(refused(&qemu).contains("QEMU"));
+        let lab = Saved { measured_by: "y".into(), ..saved("gcc 12", "X", 190) };
+        assert!(refused(&lab).contains("other measurements"));
         let mut other = saved("gcc 12", "X", 190);
         other.cell = BTreeMap::from([("t/s@2/f".to_owned(), other.cell.values().next().unwrap().clone())]);
         assert!(refused(&other).contains("no saved figures"));
-        assert!(refused(&Saved { qemu: "7.2".into(), ..Saved::default() }).contains("nothing was measured"));
+        assert!(
+            refused(&Saved { qemu: "7.2".into(), measured_by: "x".into(), ..Saved::default() })
+                .contains("nothing was measured")
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use seccomp_oracle::bench::{self, Bounds, Figures, Measurement, Part, Presence, Section, answer};
 
 use crate::judge::ModelVerdict;
@@ -51,7 +51,9 @@ impl Measuring {
             let is_it = |other: &str| other == name || other.strip_suffix("-x86") == Some(name);
             all.iter().find(|(other, _)| is_it(other)).map(|(_, chain)| (name.to_owned(), chain.clone()))
         };
-        let named: Vec<_> = PROFILES.into_iter().filter_map(of_machine).collect();
+        let named = PROFILES
+            .map(|name| of_machine(name).with_context(|| format!("configs/profiles/ has no `{name}`")));
+        let named = named.into_iter().collect::<Result<Vec<_>>>()?;
         let subject = bench::Subject {
             facts: subject.call_facts()?,
             cache: presence(subject.facts.has_cache),

@@ -8,6 +8,9 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 use object::{Object, ObjectSymbol, SymbolKind};
 
+/// The entry of the timer's interrupt.
+const TIMER: &str = "asm_sysvec_apic_timer_interrupt";
+
 /// Functions by the addresses at which they begin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Functions {
@@ -42,9 +45,17 @@ impl Functions {
 
     /// Where interrupts enter the kernel: the entries that `DECLARE_IDTENTRY_SYSVEC` and `DECLARE_IDTENTRY_IRQ`
     /// make (`arch/x86/include/asm/idtentry.h`).
-    pub fn interrupts(&self) -> Vec<u64> {
+    ///
+    /// # Errors
+    /// If the timer's is not among them: then nothing that takes long could be counted.
+    pub fn interrupts(&self) -> Result<Vec<u64>> {
         let is_entry = |name: &str| name.starts_with("asm_sysvec_") || name == "asm_common_interrupt";
-        self.by_start.iter().filter(|(_, (_, name))| is_entry(name)).map(|(start, _)| *start).collect()
+        let entries = self.by_start.iter().filter(|(_, (_, name))| is_entry(name));
+        anyhow::ensure!(
+            entries.clone().any(|(_, (_, name))| name == TIMER),
+            "the kernel has no symbol {TIMER}: interrupts could not be told apart"
+        );
+        Ok(entries.map(|(start, _)| *start).collect())
     }
 
     /// The function that an address lies in; nothing for what is no code of this file.

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 
+use crate::fault::Fault;
 use crate::judge::{CheckState, Evidence, JudgedCheck, Known, VerdictSource, judge, judge_without_guest};
 use crate::lab::check::{CheckKind, PlanSource};
 use crate::parse::ktap::RepeatedNames;
@@ -97,11 +98,12 @@ pub fn watch(
     let console = read_end(&files.path("console.log"))?;
     let sections = match &boot.clock {
         Clock::Host => None,
-        // A QEMU that knows no plugins wrote nothing: that is said where the figures are wanted.
-        Clock::Instructions(counter) => {
-            let text = fs::read(&counter.out).unwrap_or_default();
-            Some(sections::parse(&String::from_utf8_lossy(&text)))
-        }
+        // A QEMU whose plugin was not there wrote nothing: that is said where the figures are wanted.
+        Clock::Instructions(counter) => match fs::read(&counter.out) {
+            Ok(text) => Some(sections::parse(&String::from_utf8_lossy(&text))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error.into()),
+        },
     };
     Ok(Watched {
         sections,
@@ -223,10 +225,15 @@ fn clock(context: &Context<'_>, ready: &Ready, files: &Files) -> Result<Clock> {
     Ok(match context.options.clock {
         ClockChoice::Host => Clock::Host,
         ClockChoice::Instructions(Counted { by_address, .. }) => {
-            let vmlinux = ready.kernel.vmlinux.as_ref();
-            let functions = vmlinux.map(|path| Functions::read(path)).transpose()?.unwrap_or_default();
+            let vmlinux = ready.kernel.vmlinux.as_ref().ok_or_else(|| {
+                Fault::usage(
+                    "instructions are counted with the symbols of the kernel, and it was given as an image",
+                )
+                .help("give the vmlinux: --kernel FILE")
+            })?;
+            let functions = Functions::read(vmlinux)?;
             let (plugin, out) = (plugin(context)?, files.path("sections"));
-            Clock::Instructions(Counter { plugin, out, by_address, interrupts: functions.interrupts() })
+            Clock::Instructions(Counter { plugin, out, by_address, interrupts: functions.interrupts()? })
         }
     })
 }

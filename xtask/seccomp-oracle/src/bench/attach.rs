@@ -46,6 +46,7 @@ fn worst() -> Vec<(&'static str, Vec<Insn>)> {
     vec![
         ("jeq", vec![Insn::jeq(NO_CALL, 0, 0)]),
         ("jgt", vec![Insn::jgt(NO_CALL, 0, 0)]),
+        ("jge", vec![Insn::jge(NO_CALL, 0, 0)]),
         ("jset", vec![Insn::jset(NO_CALL, 0, 0)]),
         ("and", vec![Insn::and(u32::MAX)]),
         ("loads", vec![Insn::load_arch(), Insn::load_nr()]),

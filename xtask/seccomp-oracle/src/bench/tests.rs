@@ -92,6 +92,17 @@ fn an_uncached_call_may_not_pay_much_more() {
 }
 
 #[test]
+fn each_filter_costs_the_same_and_one_length_proves_nothing() {
+    let third = |one: &Measurement| loops(cost(one, 135, 148, 150) + 9 * u64::from(one.name == "uncached.3"));
+    assert_eq!(statuses(&verdicts(&third)), [Pass, Pass, Pass, Fail]);
+    let subject = subject(Presence::There);
+    let list = list(Part::Calls, &subject, &[], 1);
+    let answer = answer(&list, &|one| loops(cost(one, 135, 148, 150)));
+    let found = judge(Part::Calls, &subject, BOUNDS, &list, &answer, Ok(&[])).0;
+    assert_eq!(statuses(&found), [Pass, NotRun, Pass, Pass]);
+}
+
+#[test]
 fn what_is_no_whole_number_a_call_is_not_measured() {
     let found = verdicts(&|one| {
         let (once, twice) = loops(cost(one, 135, 148, 150));
@@ -128,18 +139,20 @@ fn attaching_is_bounded_and_needs_the_plugin() {
     let subject = subject(Presence::There);
     let list =
         list(Part::Attach, &subject, &[("docker".into(), vec![vec![Insn::ret(crate::action::ALLOW)]])], 8);
-    let section = Section { total: 1, off: 9, off_longest: 7 };
-    let sections = vec![section; list.len()];
-    let judged = |most: u64, sections| {
-        let answer = answer(&list, &|one| (if one.name == "attach.docker" { most } else { 5000 }, 0));
-        judge(Part::Attach, &subject, BOUNDS, &list, &answer, sections)
+    let answer = answer(&list, &|_| (5000, 0));
+    let sections = |most: u64| -> Vec<Section> {
+        let total = |one: &Measurement| if one.name == "attach.docker" { most } else { 5000 };
+        list.iter().map(|one| Section { total: total(one), off: 9, off_longest: 7 }).collect()
     };
-    let (found, figures) = judged(1_000_000, Ok(&sections));
+    let judged =
+        |sections: Result<&[Section], &str>| judge(Part::Attach, &subject, BOUNDS, &list, &answer, sections);
+    let (within, over) = (sections(1_000_000), sections(1_000_001));
+    let (found, figures) = judged(Ok(&within));
     assert_eq!(statuses(&found), [Pass, Pass], "{found:?}");
     assert_eq!(figures["attach.docker.irqs-off"], 7);
-    assert_eq!(statuses(&judged(1_000_001, Ok(&sections)).0), [Pass, Fail]);
-    assert_eq!(judged(5000, Err("no plugin")).0[0].status, Fail);
-    assert_eq!(judged(5000, Ok(&sections[1..])).0[0].status, Fail);
+    assert_eq!(statuses(&judged(Ok(&over)).0), [Pass, Fail]);
+    assert_eq!(judged(Err("no plugin")).0[0].status, Fail);
+    assert_eq!(judged(Ok(&within[1..])).0[0].status, Fail);
 }
 
 #[test]
