@@ -16,6 +16,7 @@ pub mod list;
 pub mod markdown;
 pub mod mutants;
 pub mod patches;
+pub mod repeat;
 pub mod reply;
 pub mod rerun;
 pub mod summary;

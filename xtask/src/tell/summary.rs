@@ -12,7 +12,7 @@ use crate::record::model::{CellRecord, INERT, Outcome, Run, RunState};
 use crate::tell::grid::{self, check_counts};
 use crate::tell::rerun::rerun;
 use crate::tell::terminal::status_line;
-use crate::tell::{baseline, patches};
+use crate::tell::{baseline, patches, repeat};
 
 /// The colour of an outcome.
 pub fn outcome_style(outcome: Outcome) -> Style {
@@ -47,6 +47,7 @@ pub fn summary(run: &Run, folder: &Path) -> String {
             }
         }
     }
+    text.push_str(&repeat::section(run));
     text.push_str(&baseline::section(run));
     text.push_str(&accelerators(&run.cells));
     text.push_str(&totals(run));

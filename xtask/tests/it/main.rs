@@ -10,6 +10,7 @@
 mod bisect;
 mod builds;
 mod every_patch;
+mod flakes;
 mod fuzz;
 mod good;
 mod guests;
