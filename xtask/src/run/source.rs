@@ -16,6 +16,7 @@ use crate::run::event::{Cached, Step};
 use crate::run::git::Git;
 use crate::run::import::{Imported, import};
 use crate::run::kernel_tree::kernel_tree;
+use crate::run::special_files;
 use crate::sys::lock::Lock;
 use crate::sys::process::is_host_trouble;
 
@@ -155,6 +156,9 @@ fn apply(
         if number + 2 >= patches.len() {
             trees.push(git.run_with(&["write-tree"], Some(&index), None, b"")?.text().trim().to_owned());
         }
+    }
+    for tree in &trees {
+        special_files::check(git, start, tree)?;
     }
     Ok(Ok(trees))
 }
