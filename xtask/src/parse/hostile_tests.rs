@@ -176,7 +176,9 @@ fn a_million_records_of_any_kind_leave_a_small_transcript() {
         let frame = |sequence| Frame { kind, check: 0, sequence, payload: payload.clone() };
         let transcript = collect((0..50_000).map(frame));
         let kept = format!("{transcript:?}").len();
-        assert!(kept < 12 << 20, "{kind:?}: {kept} bytes");
+        // Lines of output are results, of which there may be many.
+        let kept_max = if kind == FrameType::Output { 12 << 20 } else { 256 << 10 };
+        assert!(kept < kept_max, "{kind:?}: {kept} bytes");
     }
 }
 
