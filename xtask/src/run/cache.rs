@@ -64,6 +64,15 @@ struct Digests {
     files: BTreeMap<String, String>,
 }
 
+/// An answer with its digest: one flipped bit could make another verdict of it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    sha256: String,
+    /// JSON.
+    answer: String,
+}
+
 /// What a look into the cache found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
@@ -207,10 +216,28 @@ impl Cache {
         Ok(target)
     }
 
-    /// What an earlier run found out for a request.
+    /// What an earlier run found out for a request. One that is damaged is removed, and as good as none.
     pub fn answer<T: for<'de> Deserialize<'de>>(&self, request: &Key) -> Option<T> {
-        let bytes = fs::read(self.root.join("requests").join(request.as_str())).ok()?;
-        serde_json::from_slice(&bytes).ok()
+        self.find_answer(request).ok()?
+    }
+
+    /// As [`Cache::answer`], but a damaged answer is said.
+    ///
+    /// # Errors
+    /// What is wrong with the answer, which is removed.
+    pub fn find_answer<T: for<'de> Deserialize<'de>>(&self, request: &Key) -> Result<Option<T>, String> {
+        let path = self.answer_file(request);
+        let Ok(bytes) = fs::read(&path) else { return Ok(None) };
+        let read = || -> Result<T> {
+            let kept: Kept = serde_json::from_slice(&bytes)?;
+            anyhow::ensure!(kept.sha256 == hex(&Sha256::digest(&kept.answer)), "it is not what was kept");
+            // Whole, and yet of another kind: of another version of the lab.
+            Ok(serde_json::from_str(&kept.answer)?)
+        };
+        read().map(Some).map_err(|error| {
+            let _ = fs::remove_file(&path);
+            format!("the answer {}: {error:#}", request.short())
+        })
     }
 
     /// Keeps what was found out for a request.
@@ -218,8 +245,15 @@ impl Cache {
     /// # Errors
     /// If it cannot be written.
     pub fn keep_answer<T: Serialize>(&self, request: &Key, answer: &T) -> Result<()> {
-        let bytes = serde_json::to_vec_pretty(answer).context("writing an answer as JSON")?;
-        write_atomically(&self.root.join("requests").join(request.as_str()), &bytes)
+        let answer = serde_json::to_string(answer).context("writing an answer as JSON")?;
+        let sha256 = hex(&Sha256::digest(&answer));
+        let bytes =
+            serde_json::to_vec_pretty(&Kept { sha256, answer }).context("writing an answer as JSON")?;
+        write_atomically(&self.answer_file(request), &bytes)
+    }
+
+    fn answer_file(&self, request: &Key) -> PathBuf {
+        self.root.join("requests").join(format!("{}.json", request.as_str()))
     }
 }
 
@@ -338,6 +372,30 @@ mod tests {
             assert!(matches!(cache.find(Kind::Kernel, &key).unwrap(), Found::Damaged(_)));
             assert_eq!(cache.find(Kind::Kernel, &key).unwrap(), Found::Nothing);
         }
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_of_an_answer_is_seen() {
+        let (_root, cache, key, _) = stored();
+        let wanted = vec!["pass".to_owned(), "5".to_owned()];
+        cache.keep_answer(&key, &wanted).unwrap();
+        assert_eq!(cache.answer(&key), Some(wanted.clone()));
+        let path = cache.answer_file(&key);
+        let whole = fs::read(&path).unwrap();
+        for bit in 0..whole.len() * 8 {
+            let mut damaged = whole.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, &damaged).unwrap();
+            // Blanks between words may differ.
+            let same = cache.find_answer::<Vec<String>>(&key);
+            assert!(same.is_err() || same == Ok(Some(wanted.clone())), "bit {bit}");
+        }
+        for length in 0..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert!(cache.find_answer::<Vec<String>>(&key).is_err(), "{length}");
+            assert!(!path.exists(), "it is removed");
+        }
+        assert_eq!(cache.find_answer::<Vec<String>>(&key), Ok(None));
     }
 
     #[test]

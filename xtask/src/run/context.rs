@@ -6,6 +6,7 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use crate::lab::Lab;
+use crate::plan::key::Key;
 use crate::run::cache::Cache;
 use crate::run::compiler::Toolchain;
 use crate::run::event::{Cached, Event, Step};
@@ -75,6 +76,14 @@ impl<'a> Context<'a> {
     /// Tells something that is no outcome.
     pub fn note(&self, text: impl Into<String>) {
         self.tell(Event::Note(text.into()));
+    }
+
+    /// What an earlier run found out for a request. One that is damaged is told, and found out again.
+    pub fn answer<T: for<'de> serde::Deserialize<'de>>(&self, request: &Key) -> Option<T> {
+        self.cache.find_answer(request).unwrap_or_else(|why| {
+            self.note(format!("cache: {why}; found out again"));
+            None
+        })
     }
 
     /// Starts the clock of a step.

@@ -140,7 +140,7 @@ pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject:
     let timer = context.timer(Step::Build, subject);
     // Neither needs the work tree, which another lab may have for as long as it builds.
     for asked in [&request, &alike] {
-        if let Some(Answer { kernel: key }) = context.cache.answer(asked)
+        if let Some(Answer { kernel: key }) = context.answer(asked)
             && let Some(kernel) = stored(context, &request, &key, &toolchain, image)?
         {
             if *asked != request {
