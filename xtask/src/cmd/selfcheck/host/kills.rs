@@ -28,7 +28,7 @@ const KILLS: [(Stage, usize); 11] = [
 ];
 
 /// Time between two looks: the shortest stages take some milliseconds.
-const POLL: Duration = Duration::from_millis(2);
+const POLL: Duration = Duration::from_millis(4);
 
 /// Longest for a lab to come to a stage.
 const STAGE_DEADLINE: Duration = Duration::from_secs(30 * 60);
