@@ -236,7 +236,7 @@ impl Cache {
         };
         read().map(Some).map_err(|error| {
             let _ = fs::remove_file(&path);
-            format!("the answer {}: {error:#}", request.short())
+            format!("answer {}: {error:#}", request.short())
         })
     }
 

@@ -27,22 +27,16 @@ pub fn run(lab: &Lab) -> Result<Result<String, String>> {
     }
     let cache = &before.places.cache;
     let mut damaged = 0;
-    for kind in Kind::ALL {
-        for object in files(&cache.join("objects").join(kind.folder()))? {
-            // The digests are what a damage is seen by; they are damaged in a test of their own.
-            if object.file_name().is_some_and(|name| name != "digests.json") {
-                flip_byte(&object)?;
-                damaged += 1;
-            }
+    // Headers are looked at where a program is made, and what is whole would lead past a damage behind it.
+    for kinds in [&[Kind::Kernel][..], &[Kind::Headers, Kind::Program], &[Kind::Image]] {
+        for kind in kinds {
+            damaged += damage(&cache.join("objects").join(kind.folder()))?;
         }
-        // Every kind is asked for by itself: an answer that is whole would lead past the damage of another kind.
-        let ran = lab.run()?;
-        let word = format!("cache: {} ", kind.folder());
-        // Headers are needed where a program is made, and no program is while the old ones are good.
-        let words: &[&str] =
-            if kind == Kind::Headers { &["1 pass"] } else { &["1 pass", &word, "is not what was stored"] };
-        if let Err(told) = ran.wants(Exit::Code(0), words) {
-            return Ok(Err(format!("{} damaged: {told}", kind.folder())));
+        let told: Vec<String> = kinds.iter().map(|kind| format!("cached {} ", kind.folder())).collect();
+        let words: Vec<&str> =
+            told.iter().map(String::as_str).chain(["is not what was stored", "1 pass"]).collect();
+        if let Err(told) = lab.run()?.wants(Exit::Code(0), &words) {
+            return Ok(Err(format!("{kinds:?} damaged: {told}")));
         }
     }
     let answers = files(&cache.join("requests"))?;
@@ -51,17 +45,25 @@ pub fn run(lab: &Lab) -> Result<Result<String, String>> {
     }
     damaged += answers.len();
     let ran = lab.run()?;
-    if let Err(told) = ran.wants(Exit::Code(0), &["1 pass", "cache: the answer ", "found out again"]) {
+    if let Err(told) = ran.wants(Exit::Code(0), &["1 pass", "cached answer ", "it is found out again"]) {
         return Ok(Err(format!("answers damaged: {told}")));
     }
     let last = lab.run()?;
     if let Err(told) = last.wants(Exit::Code(0), &["1 pass"]) {
         return Ok(Err(format!("after that: {told}")));
     }
-    if last.said.contains("cache: ") {
+    if last.said.contains("cached ") {
         return Ok(Err("what was damaged is told once more: it was not made again".into()));
     }
     Ok(Ok(format!("{damaged} files damaged, {:.0} s", begun.elapsed().as_secs_f64())))
+}
+
+/// Damages all files of the objects in a folder but their digests, and says how many.
+fn damage(folder: &Path) -> Result<usize> {
+    let mut all = files(folder)?;
+    all.retain(|path| path.file_name().is_some_and(|name| name != "digests.json"));
+    all.iter().try_for_each(|path| flip_byte(path))?;
+    Ok(all.len())
 }
 
 /// All files below a folder.
