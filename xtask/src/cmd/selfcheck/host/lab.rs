@@ -108,6 +108,7 @@ impl Lab {
         for forgotten in ["objects", "requests", "trees", "downloads", "tmp"] {
             let _ = fs::remove_dir_all(folder.join("cache").join(forgotten));
         }
+        forget_configs(&folder.join("cache/work"));
         let tarball = tarball(session, &folder)?;
         let server = Server::start(&tarball)?;
         declare_tree(&root, &server.url(), &file_digest(&tarball)?)?;
@@ -295,6 +296,16 @@ pub fn statuses(results: &Path) -> Result<Vec<String>> {
     let checks = record["cells"].as_array().into_iter().flatten().flat_map(|cell| cell["checks"].as_array());
     let subs = checks.flatten().flat_map(|check| check["subs"].as_array().into_iter().flatten());
     Ok(subs.map(|sub| format!("{} {}", sub["path"], sub["status"])).collect())
+}
+
+/// Removes the marks of configs that are made, so that they are made again. What is not there needs no removing.
+fn forget_configs(work: &Path) {
+    let below = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    for family in below(work) {
+        for build in below(&family.path().join("build")) {
+            let _ = std::fs::remove_file(build.path().join(".lab-config"));
+        }
+    }
 }
 
 /// The tarball in the default tree's package.
