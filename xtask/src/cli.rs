@@ -176,7 +176,8 @@ pub struct TestArgs {
     /// How to run them.
     #[command(flatten)]
     pub run: RunArgs,
-    /// Run everything N times; the exit code is that of the worst.
+    /// Run everything N times, and say how often each result passed. The exit code is that of the worst round;
+    /// a sub-test that changes its mind is `flaky`, and no pass.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub repeat: u32,
     /// Also test the tree without the series, and say what the series changes: what fails there as well does

@@ -68,6 +68,8 @@ pub struct SelfcheckArgs {
 pub enum SelfcheckSuite {
     /// Faults in patches of the series, and in a git history.
     Bisect,
+    /// Labs that are killed, full disks, damaged caches.
+    Host,
 }
 
 /// Flags of `import`.

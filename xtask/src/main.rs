@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     let code = match ran {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => {
-            tell::print_error(&fault::describe(&error));
+            tell::print_error(&tell::visible::plain(&fault::describe(&error)));
             codes.of_error(fault::exit_code(&error))
         }
         Err(_) => codes.of_error(EXIT_PANIC),

@@ -294,5 +294,6 @@ fn new_run(results: &Path, seed: u64, host: &Host) -> Run {
         timings_ms: BTreeMap::new(),
         shard: None,
         shards: Vec::new(),
+        repeat: None,
     }
 }

@@ -2,6 +2,7 @@
 //! `selfcheck`: plants faults for real, and sees that the lab tells where they are.
 
 mod history;
+mod host;
 
 use std::time::Instant;
 
@@ -51,9 +52,13 @@ pub fn run(cli: &Cli, args: &SelfcheckArgs) -> Result<u8> {
     }
     let splats = read_splats(&session.lab)?;
     let mut cases = Vec::new();
-    // One suite so far; another one is a `match` arm of its own.
-    let SelfcheckSuite::Bisect = args.suite.unwrap_or(SelfcheckSuite::Bisect);
-    bisect(&mut session, args, &splats, &mut cases)?;
+    if args.suite != Some(SelfcheckSuite::Host) {
+        bisect(&mut session, args, &splats, &mut cases)?;
+    }
+    if args.suite != Some(SelfcheckSuite::Bisect) {
+        let is_wanted = |name: &str| args.only.as_ref().is_none_or(|only| name.starts_with(only.as_str()));
+        host::run(&session, &is_wanted, &mut cases)?;
+    }
     if cases.is_empty() {
         return Err(Fault::new(FaultKind::NoMatch, "no case has that name").into());
     }

@@ -2,6 +2,7 @@
 //! `test`: fetch, apply, build, boot, check, record.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Result;
@@ -22,9 +23,10 @@ use crate::plan::probe::probes;
 use crate::plan::select::{Baseline, Points, Selection};
 use crate::plan::work::{Plan, Scope, SourceWork};
 use crate::record::baseline::deciding;
-use crate::record::exit_codes::{ExitCodes, bisect_code, ground};
-use crate::record::model::{Outcome, Run, worst_exit_code};
-use crate::record::store::{timestamp, write_atomically};
+use crate::record::exit_codes::{ExitCodes, Ground, bisect_code, ground};
+use crate::record::model::{CellRole, Outcome, Run, RunState, worst_exit_code};
+use crate::record::repeat::{RepeatRecord, Rounds};
+use crate::record::store::{RunFolder, new_id, timestamp, write_atomically};
 use crate::tell;
 use crate::tell::terminal::status_line;
 
@@ -61,7 +63,12 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
     let splats = read_splats(&session.lab)?;
     let options = args.run.options();
     let mut worst = Vec::new();
-    for round in 1..=args.repeat {
+    let mut rounds = Rounds::default();
+    let ran = (1..=args.repeat).try_for_each(|round| -> Result<()> {
+        // Behind `--fail-fast` no round is begun.
+        if options.fail_fast && worst_exit_code(worst.iter().map(|(outcome, _)| *outcome)) != fault::EXIT_OK {
+            return Ok(());
+        }
         if args.repeat > 1 {
             let text = format!("{round} of {}", args.repeat);
             tell::print(&status_line(&Style::new().cyan(), "ROUND", None, &text));
@@ -71,15 +78,44 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
         if args.save_names {
             save_names(&session.lab, &plan, &run)?;
         }
-        crate::sys::interrupt::check()?;
-        if options.fail_fast && worst_exit_code(worst.iter().map(|(outcome, _)| *outcome)) != fault::EXIT_OK {
-            break;
-        }
+        rounds.add(run);
+        Ok(crate::sys::interrupt::check()?)
+    });
+    if rounds.len() > 1 {
+        let state = if ran.is_ok() { RunState::Complete } else { RunState::Cancelled };
+        let flaky = sum_up(&session, rounds, state)?;
+        worst.extend(flaky.then_some((Outcome::Fail, Ground::Seen)));
     }
+    ran?;
     Ok(match args.exit_codes {
         ExitCodes::Lab => worst_exit_code(worst.into_iter().map(|(outcome, _)| outcome)),
         ExitCodes::Bisect => bisect_code(worst, args.bad_if),
     })
+}
+
+/// Keeps and tells what all rounds say together. Says whether a result of a tested cell changed its mind.
+fn sum_up(session: &Session, rounds: Rounds, state: RunState) -> Result<bool> {
+    let now = SystemTime::now();
+    let Some(mut run) = rounds.record(new_id(&session.results, now), state) else { return Ok(false) };
+    let folder = RunFolder::create(&session.results, &run.id)?;
+    for name in run.cells.iter_mut().chain(&mut run.probes).flat_map(|cell| cell.files.values_mut()) {
+        *name = take_file(&session.results, &folder, name)?;
+    }
+    folder.write(&run)?;
+    engine::reports(&run, &folder)?;
+    tell::print(&tell::summary::summary(&run, folder.path()));
+    let is_subject = |id: &str| run.cells.iter().any(|cell| cell.id == id && cell.role == CellRole::Subject);
+    Ok(run.repeat.iter().flat_map(RepeatRecord::flaky).any(|rate| is_subject(&rate.cell)))
+}
+
+/// Takes the file `ID/NAME` of a round into the folder of all rounds, and says what it is called there.
+fn take_file(results: &Path, folder: &RunFolder, name: &str) -> Result<String> {
+    let own = name.rsplit('/').next().unwrap_or(name);
+    let target = folder.path().join(own);
+    if !target.exists() && fs::hard_link(results.join(name), &target).is_err() {
+        fs::copy(results.join(name), &target)?;
+    }
+    Ok(own.to_owned())
 }
 
 /// Takes the tests of all guests from a point of their tree, or from another tree.

@@ -46,6 +46,8 @@ fn complete_runs(folders: Vec<PathBuf>) -> (Vec<Run>, Vec<LeftOut>) {
     for folder in folders {
         let name = || folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match store::read_folder(&folder) {
+            // Its rounds stand for themselves.
+            Ok(run) if run.repeat.is_some() => {}
             Ok(run) if run.state == RunState::Complete => runs.push(run),
             Ok(run) => left_out.push(LeftOut { run: name(), why: run.state.words().into() }),
             Err(error) => left_out.push(LeftOut { run: name(), why: format!("{error:#}") }),

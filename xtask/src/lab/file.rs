@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::fault::Fault;
 use crate::lab::bench::BenchBounds;
 use crate::lab::check::RawCheck;
+use crate::lab::files::read_toml;
 use crate::lab::fragment::Symbols;
 use crate::lab::kernel::{Flavor, KernelConfig, Variant};
 use crate::lab::names::{
@@ -48,7 +49,7 @@ impl LabFile {
     /// # Errors
     /// A usage fault with the line, and the nearest field for one that is unknown.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path)?;
+        let text = read_toml(path)?;
         Ok(toml::from_str(&text).map_err(|error| toml_fault(path, &error))?)
     }
 }

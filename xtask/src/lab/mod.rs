@@ -9,7 +9,10 @@ pub mod check;
 pub mod damage;
 pub mod expected;
 mod file;
+pub mod files;
 pub mod fragment;
+#[cfg(test)]
+mod hostile_tests;
 pub mod kernel;
 pub mod mail;
 pub mod mutant;
@@ -19,6 +22,7 @@ pub mod profile;
 pub mod provenance;
 pub mod selfcheck;
 pub mod series;
+pub mod special;
 pub mod static_check;
 pub mod tree;
 mod validate;
@@ -36,6 +40,7 @@ use crate::lab::bench::BenchBounds;
 use crate::lab::check::Check;
 use crate::lab::expected::Expected;
 use crate::lab::file::{LabFile, absolute, read_fragments, read_series};
+use crate::lab::files::read_toml;
 use crate::lab::fragment::Symbols;
 use crate::lab::kernel::{BootImage, Flavor, FlavorId, KernelConfig, KernelId, Machine, Variant};
 use crate::lab::names::{
@@ -167,11 +172,8 @@ impl Lab {
             cross: file.cross,
             bench: file.bench,
             functions: file.functions,
-            expected: Expected::parse(
-                &expected_path.display().to_string(),
-                &fs::read_to_string(&expected_path)?,
-            )?,
-            splats: fs::read_to_string(configs.join("splats.toml"))?,
+            expected: Expected::parse(&expected_path.display().to_string(), &read_toml(&expected_path)?)?,
+            splats: read_toml(&configs.join("splats.toml"))?,
         };
         lab.validate().with_context(|| format!("reading {}", path.display()))?;
         Ok(lab)

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fault::Fault;
 use crate::lab::provenance::Provenance;
+use crate::lab::special;
 
 /// The largest patch that is read, in bytes.
 pub const PATCH_BYTES_MAX: usize = 64 << 20;
@@ -60,11 +61,8 @@ impl Patch {
         if let Some(path) = files.iter().find(|path| !is_safe(path)) {
             return refuse(format!("it names `{}`, which is outside the tree", path.escape_default()));
         }
-        if let Some(target) = unsafe_symlink(diff) {
-            return refuse(format!(
-                "it makes a symbolic link to `{}`, which is outside the tree",
-                target.escape_default()
-            ));
+        if let Some(why) = special::fault(diff) {
+            return refuse(why);
         }
         let head = String::from_utf8_lossy(&text[..start]);
         let (subject, message_id) = headers(&head);
@@ -150,11 +148,19 @@ fn touched(diff: &str) -> Vec<String> {
     files
 }
 
-/// The line counts of an `@@ -a,b +c,d @@` line.
+/// The line counts of an `@@ -a,b +c,d @@` line. What git takes for no such line must not be one here either: the
+/// lines behind it would be passed over, and git would read them.
 pub fn hunk_range(line: &str) -> Option<(i64, i64)> {
     let (old, rest) = line.strip_prefix("@@ -")?.split_once(" +")?;
     let (new, _) = rest.split_once(" @@")?;
-    let count = |range: &str| range.split_once(',').map_or(Some(1), |(_, count)| count.parse().ok());
+    let number = |text: &str| {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<i64>().ok().filter(|_| is_number)
+    };
+    let count = |range: &str| match range.split_once(',') {
+        Some((start, count)) => number(start).and(number(count)),
+        None => number(range).map(|_| 1),
+    };
     Some((count(old)?, count(new)?))
 }
 
@@ -177,7 +183,7 @@ fn header_paths(line: &str) -> Vec<String> {
 }
 
 /// Both paths of `diff --git a/X b/Y`.
-fn git_header_paths(rest: &str) -> Vec<String> {
+pub(super) fn git_header_paths(rest: &str) -> Vec<String> {
     if rest.starts_with('"') {
         return rest.split("\" \"").map(|part| side(part.trim_matches('"'))).collect();
     }
@@ -213,30 +219,6 @@ fn is_dot_git(part: &str) -> bool {
     part.eq_ignore_ascii_case(".git") || part.to_ascii_lowercase().starts_with(".git~")
 }
 
-/// The target of a symbolic link that the diff makes and that leaves the tree.
-fn unsafe_symlink(diff: &str) -> Option<String> {
-    let mut path = String::new();
-    let mut is_link = false;
-    for line in diff.lines() {
-        if let Some(rest) = line.strip_prefix("diff --git ") {
-            is_link = false;
-            path = git_header_paths(rest).pop().unwrap_or_default();
-        } else if line.ends_with("mode 120000") || line.starts_with("index ") && line.ends_with(" 120000") {
-            is_link = true;
-        } else if is_link && line == "GIT binary patch" {
-            return Some("a target that cannot be read".to_owned());
-        } else if is_link && line.starts_with('+') && !line.starts_with("+++ ") {
-            let target = &line[1..];
-            let depth = path.matches('/').count();
-            let ups = target.split('/').filter(|part| *part == "..").count();
-            if target.starts_with('/') || ups > depth {
-                return Some(target.to_owned());
-            }
-        }
-    }
-    None
-}
-
 /// Subject (unfolded, without `[…]`) and message id from mail headers.
 fn headers(text: &str) -> (String, Option<String>) {
     let mut subject = String::new();
@@ -256,10 +238,11 @@ fn headers(text: &str) -> (String, Option<String>) {
             subject = rest.trim().to_owned();
             in_subject = true;
         } else if line.to_ascii_lowercase().starts_with("message-id:") {
-            message_id = Some(line["message-id:".len()..].trim().trim_matches(['<', '>']).to_owned());
+            message_id = Some(line["message-id:".len()..].trim().trim_matches(['<', '>']));
         }
     }
-    (strip_tags(&subject).chars().filter(|c| !c.is_control()).collect(), message_id)
+    let plain = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
+    (plain(strip_tags(&subject)), message_id.map(plain))
 }
 
 /// Removes every leading `[…]`.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 use super::*;
+use proptest::prelude::*;
 
 const GOOD: &str = "\
 From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
@@ -97,4 +98,82 @@ fn bytes_that_are_no_text_make_another_patch() {
     let with = |byte: u8| [GOOD.replace(" c\n-- ", " c").as_bytes(), &[byte], b"\n"].concat();
     let (a, b) = (Patch::parse("a", with(0xfe)).unwrap(), Patch::parse("b", with(0xff)).unwrap());
     assert_ne!(a.digest, b.digest);
+}
+
+#[test]
+fn a_hunk_that_git_would_not_read_hides_no_path() {
+    for head in ["@@ -x,100 +y,100 @@", "@@ -1,+100 +1,+100 @@", "@@ -,100 +,100 @@", "@@ -1,-9 +1,100 @@"] {
+        let hidden = GOOD.replace(
+            "-- \n2.39.5\n",
+            &format!("{head}\n--- a/../evil\n+++ b/../evil\n@@ -1 +1 @@\n-a\n+b\n"),
+        );
+        assert!(Patch::parse("p", hidden.into()).is_err(), "{head}");
+    }
+    assert_eq!(hunk_range("@@ -3 +4,7 @@ int x;"), Some((1, 7)));
+}
+
+#[test]
+fn a_subject_and_an_id_have_nothing_that_moves_a_cursor() {
+    let text = GOOD
+        .replace("seccomp: look", "\u{1b}]0;t\u{7}\u{1b}[2J\u{9b}31mseccomp:\u{8}\r look")
+        .replace("<1@example.org>", "<1\u{1b}[1m@example.org>");
+    let patch = Patch::parse("p", text.into()).unwrap();
+    for word in [&patch.subject, patch.message_id.as_ref().unwrap()] {
+        assert!(!word.chars().any(char::is_control), "{word:?}");
+    }
+}
+
+/// Header lines that could name a path, `PATH` standing for it.
+const PLACES: [&str; 10] = [
+    "diff --git a/PATH b/PATH",
+    "diff --git a/x b/PATH",
+    "diff --git \"a/x\" \"b/PATH\"",
+    "--- a/PATH",
+    "+++ b/PATH\t2020-01-01",
+    "--- PATH",
+    "rename from PATH",
+    "rename to PATH",
+    "copy from PATH",
+    "copy to PATH",
+];
+
+const EVIL: [&str; 9] =
+    ["../x", "/etc/x", "a/../../x", ".git/config", "sub/.Git/hooks/x", "./x", "a//x", "..", "\\056\\056/x"];
+
+proptest! {
+    #[test]
+    fn an_unsafe_path_is_refused_wherever_it_stands(
+        place in proptest::sample::select(&PLACES[..]),
+        evil in proptest::sample::select(&EVIL[..]),
+        before in proptest::collection::vec("[ -~]{0,40}", 0..4),
+        after in proptest::collection::vec("[+ -][ -~]{0,20}", 0..4),
+    ) {
+        let text = format!(
+            "{}\n{GOOD}{}\n{}\n",
+            before.join("\n"), place.replace("PATH", evil), after.join("\n")
+        );
+        prop_assert!(Patch::parse("p", text.into()).is_err());
+    }
+
+    #[test]
+    fn any_bytes_are_a_patch_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        let dressed = [b"Subject: [PATCH] ".as_slice(), &bytes, GOOD.as_bytes(), &bytes].concat();
+        for text in [bytes, dressed] {
+            if let Ok(patch) = Patch::parse("p", text) {
+                prop_assert!(!patch.subject.chars().any(char::is_control));
+                prop_assert!(patch.files.iter().all(|path| is_safe(path)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_patch_with_lines_mixed_up_is_a_patch_or_refused(
+        picks in proptest::collection::vec(any::<proptest::sample::Index>(), 0..40)
+    ) {
+        let lines: Vec<&str> = GOOD.lines().chain(PLACES).collect();
+        let text: Vec<&str> = picks.iter().map(|pick| *pick.get(&lines)).collect();
+        if let Ok(patch) = Patch::parse("p", text.join("\n").into_bytes()) {
+            prop_assert!(patch.files.iter().all(|path| is_safe(path)));
+        }
+    }
 }

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 use crate::lab::bench::BenchBounds;
+use crate::lab::files::{read_capped, read_toml};
 use crate::lab::names::{CheckName, SeriesName, TreeName, sanitize};
-use crate::lab::patch::Patch;
+use crate::lab::patch::{PATCH_BYTES_MAX, Patch};
 use crate::lab::provenance::{SeriesProvenance, Subset};
 
 /// What `series.toml` says.
@@ -160,7 +161,7 @@ impl Series {
     /// A usage fault that names the file.
     pub fn read_shipped(name: SeriesName, folder: &Path) -> Result<Self> {
         let path = folder.join("series.toml");
-        let text = fs::read_to_string(&path).map_err(|error| {
+        let text = read_toml(&path).map_err(|error| {
             Fault::usage(format!("reading series `{name}`: {error}"))
                 .help("a folder of kernel-patches/ has a series.toml with at least `title = \"…\"`")
         })?;
@@ -275,11 +276,8 @@ pub fn read_folder(folder: &Path) -> Result<Vec<Patch>> {
 /// One patch file, named by its file name.
 fn read_patch(path: &Path) -> Result<Patch> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let size = fs::metadata(path)?.len();
-    if size > crate::lab::patch::PATCH_BYTES_MAX as u64 {
-        return Err(Fault::usage(format!("patch {}: {size} bytes are too many", path.display())).into());
-    }
-    Patch::parse(&name, fs::read(path)?).with_context(|| format!("reading {}", path.display()))
+    Patch::parse(&name, read_capped(path, PATCH_BYTES_MAX)?)
+        .with_context(|| format!("reading {}", path.display()))
 }
 
 /// Splits `NAME` or `NAME@N`.

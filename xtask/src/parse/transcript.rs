@@ -13,6 +13,9 @@ const RAW_BYTES_MAX: usize = 16 << 20;
 /// Most that is kept of the end of a check's text, in bytes.
 const TAIL_BYTES_MAX: usize = 8 << 10;
 
+/// Most end records of a check that are kept: more than one is an error already.
+const DONES_MAX: usize = 4;
+
 /// How the standard output of a check is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
@@ -194,7 +197,7 @@ impl<'a> Collector<'a> {
             return;
         };
         match frame.kind {
-            FrameType::Start => check.starts += 1,
+            FrameType::Start => check.starts = check.starts.saturating_add(1),
             FrameType::Output => {
                 check.stdout_bytes += frame.payload.len() as u64;
                 match (self.readings.get(at), self.parsers.get_mut(at).and_then(Option::as_mut)) {
@@ -208,7 +211,8 @@ impl<'a> Collector<'a> {
             }
             FrameType::Error => keep_tail(&mut check.tail, &frame.payload),
             FrameType::Done => match done(&clean_text(&frame.payload)) {
-                Some(done) => check.dones.push(done),
+                Some(done) if check.dones.len() < DONES_MAX => check.dones.push(done),
+                Some(_) => {}
                 None => self.error("an end record of a check that cannot be read"),
             },
             _ => {}

@@ -209,7 +209,8 @@ fn check_key(name: &str) -> ItemKey {
     ItemKey { check: name.to_owned(), path: Vec::new(), nth: 1 }
 }
 
-fn subs(check: &CheckRecord) -> Vec<(ItemKey, Shown)> {
+/// The sub-tests of a check by their keys, in their order.
+pub fn subs(check: &CheckRecord) -> Vec<(ItemKey, Shown)> {
     let mut seen: BTreeMap<&[String], u32> = BTreeMap::new();
     let mut all = Vec::with_capacity(check.subs.len());
     for sub in &check.subs {

@@ -80,6 +80,7 @@ pub fn merge(shards: &[Run], naming: Naming<'_>) -> Result<Run, Fault> {
         timings_ms: BTreeMap::new(),
         shard: None,
         shards: Vec::new(),
+        repeat: None,
     };
     for run in shards {
         if merged.shards.iter().any(|shard| shard.id == run.id) {
@@ -104,6 +105,11 @@ pub fn merge(shards: &[Run], naming: Naming<'_>) -> Result<Run, Fault> {
         add_origins(&mut merged, run)?;
         merged.probes.extend(run.probes.iter().cloned());
         merged.mutants.extend(run.mutants.iter().cloned());
+        if let Some(repeat) = &run.repeat {
+            let all = merged.repeat.get_or_insert_default();
+            all.rounds.extend(repeat.rounds.iter().cloned());
+            all.rates.extend(repeat.rates.iter().cloned());
+        }
         for (name, ms) in &run.timings_ms {
             *merged.timings_ms.entry(name.clone()).or_default() += ms;
         }

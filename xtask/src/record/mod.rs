@@ -6,6 +6,7 @@ pub mod bench;
 pub mod bench_saved;
 pub mod bisect;
 pub mod cell_id;
+pub mod cell_tally;
 pub mod change;
 pub mod compare;
 pub mod exit_codes;
@@ -15,6 +16,7 @@ pub mod mutant;
 pub mod origin;
 pub mod outcome;
 pub mod pairs;
+pub mod repeat;
 pub mod role;
 pub mod run_diff;
 #[cfg(test)]

@@ -11,7 +11,8 @@ use crate::record::bisect::BisectRecord;
 use crate::record::merge::ShardRecord;
 use crate::record::mutant::MutantRecord;
 pub use crate::record::origin::{PatchRecord, SeriesRecord, TreeRecord};
-pub use crate::record::outcome::{INTERRUPTED, NEVER_BEGUN, Outcome, worst_exit_code};
+pub use crate::record::outcome::{INTERRUPTED, NEVER_BEGUN, Outcome, worst_exit_code, worst_first};
+use crate::record::repeat::RepeatRecord;
 pub use crate::record::role::CellRole;
 
 /// Schema of the record; a reader refuses a newer one.
@@ -64,6 +65,9 @@ pub struct Run {
     /// The runs that this record was merged from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<ShardRecord>,
+    /// The rounds that this record sums up, where a plan was carried out several times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<RepeatRecord>,
 }
 
 /// How far a run has come.
@@ -318,6 +322,24 @@ impl CheckStatus {
             CheckStatus::Flaky => "flaky",
             CheckStatus::NotRun => "not-run",
         }
+    }
+
+    /// The letter for it, where many stand side by side.
+    pub fn letter(self) -> char {
+        match self {
+            CheckStatus::Pass => 'P',
+            CheckStatus::Fail => 'F',
+            CheckStatus::Skip => 'S',
+            CheckStatus::Absent => 'A',
+            CheckStatus::Flaky => '~',
+            CheckStatus::NotRun => 'N',
+        }
+    }
+
+    /// The status of a letter.
+    pub fn of_letter(letter: char) -> Option<Self> {
+        use CheckStatus::{Absent, Fail, Flaky, NotRun, Pass, Skip};
+        [Pass, Fail, Skip, Absent, Flaky, NotRun].into_iter().find(|status| status.letter() == letter)
     }
 }
 

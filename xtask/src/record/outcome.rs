@@ -67,6 +67,14 @@ impl Outcome {
 
 /// The worst exit code wins: the lab's own trouble, then the earlier stage.
 pub fn worst_exit_code(outcomes: impl IntoIterator<Item = Outcome>) -> u8 {
+    outcomes
+        .into_iter()
+        .min_by_key(|outcome| worst_first(*outcome))
+        .map_or(fault::EXIT_OK, Outcome::exit_code)
+}
+
+/// Where an outcome stands in an order from the worst to the best.
+pub fn worst_first(outcome: Outcome) -> usize {
     // An interrupted run is an error of its own; what `--fail-fast` left out decides nothing.
     const ORDER: [u8; 7] = [
         fault::EXIT_INFRA,
@@ -77,9 +85,8 @@ pub fn worst_exit_code(outcomes: impl IntoIterator<Item = Outcome>) -> u8 {
         fault::EXIT_INTERRUPTED,
         fault::EXIT_OK,
     ];
-    let rank = |code: u8| ORDER.iter().position(|other| *other == code).unwrap_or(0);
-    let codes = outcomes.into_iter().map(Outcome::exit_code);
-    codes.min_by_key(|code| rank(*code)).unwrap_or(fault::EXIT_OK)
+    let code = outcome.exit_code();
+    ORDER.iter().position(|other| *other == code).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -133,5 +133,6 @@ pub fn run(cells: Vec<CellRecord>) -> Run {
         timings_ms: BTreeMap::new(),
         shard: None,
         shards: Vec::new(),
+        repeat: None,
     }
 }

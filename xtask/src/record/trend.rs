@@ -105,7 +105,7 @@ impl Trend {
 }
 
 /// What another run or cell showed, or nobody, proves nothing once more.
-fn has_own_verdict(cell: &CellRecord) -> bool {
+pub fn has_own_verdict(cell: &CellRecord) -> bool {
     cell.found_in.is_none()
         && cell.same_as.is_none()
         && !matches!(cell.outcome, Outcome::Infra | Outcome::Cancelled)

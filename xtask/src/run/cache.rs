@@ -64,6 +64,15 @@ struct Digests {
     files: BTreeMap<String, String>,
 }
 
+/// An answer with its digest: one flipped bit could make another verdict of it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    sha256: String,
+    /// JSON.
+    answer: String,
+}
+
 /// What a look into the cache found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
@@ -207,10 +216,28 @@ impl Cache {
         Ok(target)
     }
 
-    /// What an earlier run found out for a request.
+    /// What an earlier run found out for a request. One that is damaged is removed, and as good as none.
     pub fn answer<T: for<'de> Deserialize<'de>>(&self, request: &Key) -> Option<T> {
-        let bytes = fs::read(self.root.join("requests").join(request.as_str())).ok()?;
-        serde_json::from_slice(&bytes).ok()
+        self.find_answer(request).ok()?
+    }
+
+    /// As [`Cache::answer`], but a damaged answer is said.
+    ///
+    /// # Errors
+    /// What is wrong with the answer, which is removed.
+    pub fn find_answer<T: for<'de> Deserialize<'de>>(&self, request: &Key) -> Result<Option<T>, String> {
+        let path = self.answer_file(request);
+        let Ok(bytes) = fs::read(&path) else { return Ok(None) };
+        let read = || -> Result<T> {
+            let kept: Kept = serde_json::from_slice(&bytes)?;
+            anyhow::ensure!(kept.sha256 == hex(&Sha256::digest(&kept.answer)), "it is not what was kept");
+            // Whole, and yet of another kind: of another version of the lab.
+            Ok(serde_json::from_str(&kept.answer)?)
+        };
+        read().map(Some).map_err(|error| {
+            let _ = fs::remove_file(&path);
+            format!("answer {}: {error:#}", request.short())
+        })
     }
 
     /// Keeps what was found out for a request.
@@ -218,8 +245,15 @@ impl Cache {
     /// # Errors
     /// If it cannot be written.
     pub fn keep_answer<T: Serialize>(&self, request: &Key, answer: &T) -> Result<()> {
-        let bytes = serde_json::to_vec_pretty(answer).context("writing an answer as JSON")?;
-        write_atomically(&self.root.join("requests").join(request.as_str()), &bytes)
+        let answer = serde_json::to_string(answer).context("writing an answer as JSON")?;
+        let sha256 = hex(&Sha256::digest(&answer));
+        let bytes =
+            serde_json::to_vec_pretty(&Kept { sha256, answer }).context("writing an answer as JSON")?;
+        write_atomically(&self.answer_file(request), &bytes)
+    }
+
+    fn answer_file(&self, request: &Key) -> PathBuf {
+        self.root.join("requests").join(format!("{}.json", request.as_str()))
     }
 }
 
@@ -302,50 +336,5 @@ fn verify(folder: &Path) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::key::KeyBuilder;
-
-    fn stored() -> (tempfile::TempDir, Cache, Key, PathBuf) {
-        let root = tempfile::tempdir().unwrap();
-        let cache = Cache::open(root.path().join("cache")).unwrap();
-        let made = cache.temporary().unwrap();
-        fs::create_dir(made.path().join("sub")).unwrap();
-        fs::write(made.path().join("sub/vmlinux"), "kernel").unwrap();
-        let key = KeyBuilder::new("test").finish();
-        let path = cache.store(Kind::Kernel, &key, made).unwrap();
-        (root, cache, key, path)
-    }
-
-    #[test]
-    fn a_stored_object_is_found_whole() {
-        let (_root, cache, key, path) = stored();
-        assert_eq!(cache.find(Kind::Kernel, &key).unwrap(), Found::Whole(path));
-        assert_eq!(cache.find(Kind::Image, &key).unwrap(), Found::Nothing);
-    }
-
-    #[test]
-    fn a_damaged_object_is_removed_and_said() {
-        let damages: [&dyn Fn(&Path); 4] = [
-            &|path| fs::write(path.join("sub/vmlinux"), "kernal").unwrap(),
-            &|path| fs::remove_file(path.join("sub/vmlinux")).unwrap(),
-            &|path| fs::write(path.join("extra"), "").unwrap(),
-            &|path| fs::write(path.join(DIGESTS), "{").unwrap(),
-        ];
-        for damage in damages {
-            let (_root, cache, key, path) = stored();
-            damage(&path);
-            assert!(matches!(cache.find(Kind::Kernel, &key).unwrap(), Found::Damaged(_)));
-            assert_eq!(cache.find(Kind::Kernel, &key).unwrap(), Found::Nothing);
-        }
-    }
-
-    #[test]
-    fn storing_twice_keeps_one() {
-        let (_root, cache, key, path) = stored();
-        let again = cache.temporary().unwrap();
-        fs::create_dir(again.path().join("sub")).unwrap();
-        fs::write(again.path().join("sub/vmlinux"), "kernel").unwrap();
-        assert_eq!(cache.store(Kind::Kernel, &key, again).unwrap(), path);
-    }
-}
+#[path = "cache_tests.rs"]
+mod tests;

@@ -41,7 +41,7 @@ pub fn code_key(context: &Context<'_>, kernel: &Kernel) -> Result<Option<Key>> {
     let question = KeyBuilder::new("code of a kernel, with what its warnings do")
         .part("kernel", kernel.key.as_str())
         .finish();
-    if let Some(Answer { code }) = context.cache.answer(&question) {
+    if let Some(Answer { code }) = context.answer(&question) {
         return Ok(Some(code));
     }
     let bytes = fs::read(vmlinux)?;

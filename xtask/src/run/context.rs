@@ -6,7 +6,8 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use crate::lab::Lab;
-use crate::run::cache::Cache;
+use crate::plan::key::Key;
+use crate::run::cache::{Cache, Found, Kind};
 use crate::run::compiler::Toolchain;
 use crate::run::event::{Cached, Event, Step};
 use crate::sys::lock::Lock;
@@ -114,6 +115,30 @@ impl<'a> Context<'a> {
     /// Tells something that is no outcome.
     pub fn note(&self, text: impl Into<String>) {
         self.tell(Event::Note(text.into()));
+    }
+
+    /// What an earlier run found out for a request. One that is damaged is told, and found out again.
+    pub fn answer<T: for<'de> serde::Deserialize<'de>>(&self, request: &Key) -> Option<T> {
+        self.cache.find_answer(request).unwrap_or_else(|why| {
+            self.note(format!("cached {why}; it is found out again"));
+            None
+        })
+    }
+
+    /// A stored object that is whole. One that is damaged is told, and made again.
+    ///
+    /// # Errors
+    /// As [`Cache::find`].
+    pub fn object(&self, kind: Kind, key: &Key) -> anyhow::Result<Option<PathBuf>> {
+        Ok(match self.cache.find(kind, key)? {
+            Found::Whole(folder) => Some(folder),
+            Found::Nothing => None,
+            Found::Damaged(what) => {
+                let made = if kind == Kind::Kernel { "built" } else { "made" };
+                self.note(format!("cached {what}: it is {made} again"));
+                None
+            }
+        })
     }
 
     /// Starts the clock of a step.

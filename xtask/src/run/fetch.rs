@@ -69,17 +69,22 @@ fn unpack_source(context: &Context<'_>, package: &Package) -> Result<Unpacked> {
 /// An infra fault for a download that fails or a digest that is another.
 pub fn tarball(context: &Context<'_>, location: &str, sha256: &str) -> Result<Unpacked> {
     let sha256 = sha256.to_ascii_lowercase();
-    let file = if location.contains("://") {
-        download(context, location, &sha256)?
-    } else {
-        PathBuf::from(location)
-    };
+    let is_remote = location.contains("://");
+    let mut file = if is_remote { download(context, location, &sha256)? } else { PathBuf::from(location) };
     if !file.is_file() {
         return Err(Fault::usage(format!("the tarball {} is not there", file.display())).into());
     }
-    let got = file_digest(&file)?;
+    let mut got = file_digest(&file)?;
+    if got != sha256 && is_remote {
+        // One that was kept may be damaged, and one that was gone on with be made of two files: once more, from the
+        // beginning.
+        context.note(format!("cache: the download of {location} is not what was promised; downloaded again"));
+        fs::remove_file(&file)?;
+        file = download(context, location, &sha256)?;
+        got = file_digest(&file)?;
+    }
     if got != sha256 {
-        if location.contains("://") {
+        if is_remote {
             fs::remove_file(&file)?;
         }
         return Err(Fault::infra(format!(

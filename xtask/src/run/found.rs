@@ -63,7 +63,7 @@ pub fn verdict_key(context: &Context<'_>, host: &Host, ready: &Ready) -> Result<
 
 /// The verdict that an earlier run came to, and says so.
 pub fn find(context: &Context<'_>, key: &Key) -> Option<CellRecord> {
-    let Answer { run, mut record } = context.cache.answer(key)?;
+    let Answer { run, mut record } = context.answer(key)?;
     record.found_in = Some(run);
     // They are that run's, which may be gone; and nothing took time in this one.
     record.files.clear();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::fault::Fault;
 use crate::plan::key::{Key, KeyBuilder};
-use crate::run::cache::{Found, Kind};
+use crate::run::cache::Kind;
 use crate::run::config::parallelism;
 use crate::run::context::Context;
 use crate::run::source::Source;
@@ -29,7 +29,7 @@ pub struct Headers {
 /// Trouble of the lab's.
 pub fn headers(context: &Context<'_>, source: &Source) -> Result<Result<Headers, String>> {
     let key = key(source)?;
-    if let Found::Whole(folder) = context.cache.find(Kind::Headers, &key)? {
+    if let Some(folder) = context.object(Kind::Headers, &key)? {
         return Ok(Ok(Headers { include: folder.join("include"), key }));
     }
     worktree::check_out(context, source)?;

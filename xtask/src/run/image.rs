@@ -9,7 +9,7 @@ use cpio::newc::Builder;
 use fs_err as fs;
 
 use crate::plan::key::{Key, KeyBuilder};
-use crate::run::cache::{Found, Kind};
+use crate::run::cache::Kind;
 use crate::run::context::Context;
 use crate::run::program::Program;
 
@@ -45,7 +45,7 @@ pub fn image(
         key = key.part("shell", crate::run::cache::file_digest(shell)?);
     }
     let key = key.finish();
-    if let Found::Whole(folder) = context.cache.find(Kind::Image, &key)? {
+    if let Some(folder) = context.object(Kind::Image, &key)? {
         return Ok(Image { path: folder.join("initramfs"), key });
     }
     let made = context.cache.temporary()?;

@@ -14,7 +14,7 @@ use crate::lab::kernel::{Arch, BootImage, KernelConfig};
 use crate::parse::make::{self as build_log, BuildFailure};
 use crate::plan::key::{Key, KeyBuilder};
 use crate::plan::work::{KernelWork, packed};
-use crate::run::cache::{Found, Kind, file_digest};
+use crate::run::cache::{Kind, file_digest};
 use crate::run::config::{self, BuildFolder, Configured};
 use crate::run::context::{Context, StepTimer};
 use crate::run::event::{Cached, Event, Step};
@@ -140,7 +140,7 @@ pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject:
     let timer = context.timer(Step::Build, subject);
     // Neither needs the work tree, which another lab may have for as long as it builds.
     for asked in [&request, &alike] {
-        if let Some(Answer { kernel: key }) = context.cache.answer(asked)
+        if let Some(Answer { kernel: key }) = context.answer(asked)
             && let Some(kernel) = stored(context, &request, &key, &toolchain, image)?
         {
             if *asked != request {
@@ -221,14 +221,7 @@ fn stored(
     toolchain: &str,
     image: BootImage,
 ) -> Result<Option<Kernel>> {
-    let folder = match context.cache.find(Kind::Kernel, key)? {
-        Found::Whole(folder) => folder,
-        Found::Nothing => return Ok(None),
-        Found::Damaged(what) => {
-            context.note(format!("cached {what}: it is built again"));
-            return Ok(None);
-        }
-    };
+    let Some(folder) = context.object(Kind::Kernel, key)? else { return Ok(None) };
     let config = folder.join("config");
     Ok(Some(Kernel {
         request: request.clone(),

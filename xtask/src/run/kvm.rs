@@ -82,7 +82,7 @@ fn trouble(context: &Context<'_>, host: &Host, boot: &Boot) -> Result<Answer> {
         .part("cpus", boot.machine.cpus.to_string())
         .finish();
     let _lock = context.lock(&context.cache.root().join("kvm.lock"), "the KVM probe")?;
-    if let Some(answer) = context.cache.answer(&request) {
+    if let Some(answer) = context.answer(&request) {
         return Ok(answer);
     }
     let timer = context.timer(Step::Probe, "kvm");

@@ -7,14 +7,15 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 
 use crate::fault::Fault;
+use crate::lab::files::{read_capped, read_toml};
 use crate::lab::mail::{self, Choice, Found};
 use crate::lab::names::{SeriesName, sanitize};
-use crate::lab::patch::Patch;
+use crate::lab::patch::{PATCH_BYTES_MAX, Patch};
 use crate::lab::provenance::{base_commit, prerequisites};
 use crate::lab::series::{Series, SeriesFacts, SeriesOrigin};
 
 /// The largest mailbox that is read, in bytes.
-const MAILBOX_BYTES_MAX: u64 = 256 << 20;
+const MAILBOX_BYTES_MAX: usize = 256 << 20;
 
 /// Whether a `--series` value means a file or folder and not a name.
 pub fn is_path(value: &str) -> bool {
@@ -33,7 +34,7 @@ pub fn read(path: &Path, choice: &Choice) -> Result<Series> {
     })?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let name = SeriesName::parse(&sanitize(&stem))?;
-    let read = || if metadata.is_dir() { folder(path, choice) } else { file(path, metadata.len(), choice) };
+    let read = || if metadata.is_dir() { folder(path, choice) } else { file(path, choice) };
     let found = read().with_context(|| format!("reading the series {}", path.display()))?;
     if found.patches.is_empty() {
         return Err(Fault::usage(format!("{}: no patch is in it", path.display()))
@@ -44,7 +45,7 @@ pub fn read(path: &Path, choice: &Choice) -> Result<Series> {
     let origin = SeriesOrigin::AdHoc(path.to_owned());
     let declared = path.join("series.toml");
     if metadata.is_dir() && declared.is_file() {
-        let facts = toml::from_str(&fs::read_to_string(&declared)?)
+        let facts = toml::from_str(&read_toml(&declared)?)
             .map_err(|error| Fault::usage(format!("{}: {error}", declared.display())))?;
         let series = Series { name, origin, facts, patches: found.patches, provenance };
         series.validate()?;
@@ -77,7 +78,7 @@ fn folder(path: &Path, choice: &Choice) -> Result<Found> {
     let mut found = Found::default();
     for file in files {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let text = fs::read(&file).map_err(|error| Fault::usage(error.to_string()))?;
+        let text = read_capped(&file, PATCH_BYTES_MAX)?;
         let words = String::from_utf8_lossy(&text);
         found.provenance.base_commit = found.provenance.base_commit.or_else(|| base_commit(&words));
         found.provenance.prerequisites.extend(prerequisites(&words));
@@ -101,13 +102,8 @@ fn folder(path: &Path, choice: &Choice) -> Result<Found> {
 }
 
 /// One file: an mbox, one mail, or a bare diff.
-fn file(path: &Path, size: u64, choice: &Choice) -> Result<Found> {
-    if size > MAILBOX_BYTES_MAX {
-        return Err(
-            Fault::usage(format!("{size} bytes are more than the {MAILBOX_BYTES_MAX} allowed")).into()
-        );
-    }
-    let text = fs::read(path)?;
+fn file(path: &Path, choice: &Choice) -> Result<Found> {
+    let text = read_capped(path, MAILBOX_BYTES_MAX)?;
     if text.iter().all(u8::is_ascii_whitespace) {
         return Err(Fault::usage(format!("{} is empty", path.display())).into());
     }

@@ -37,6 +37,7 @@ pub mod ready;
 pub mod schedule;
 pub mod shown;
 pub mod source;
+pub mod special_files;
 pub mod static_check;
 pub mod tree_facts;
 pub mod worker;

@@ -11,7 +11,7 @@ use crate::lab::check::{Check, CheckKind, Library};
 use crate::lab::kernel::Abi;
 use crate::plan::key::{Key, KeyBuilder};
 use crate::run::apt;
-use crate::run::cache::{Found, Kind};
+use crate::run::cache::Kind;
 use crate::run::context::Context;
 use crate::run::headers::headers;
 use crate::run::source::Source;
@@ -188,7 +188,7 @@ fn kselftest(
         libraries: library_words,
         key: key.finish(),
     };
-    if let Found::Whole(folder) = context.cache.find(Kind::Program, &job.key)? {
+    if let Some(folder) = context.object(Kind::Program, &job.key)? {
         return Ok(Compiled::Program(Program { path: folder.join(binary), name: job.name, key: job.key }));
     }
     worktree::check_out(context, source)?;
@@ -203,7 +203,7 @@ fn includes(text: &str, header: &str) -> bool {
 }
 
 fn compile(context: &Context<'_>, job: Job) -> Result<Compiled> {
-    if let Found::Whole(folder) = context.cache.find(Kind::Program, &job.key)? {
+    if let Some(folder) = context.object(Kind::Program, &job.key)? {
         return Ok(Compiled::Program(Program { path: folder.join(&job.name), name: job.name, key: job.key }));
     }
     let made = context.cache.temporary()?;

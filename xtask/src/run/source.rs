@@ -16,6 +16,7 @@ use crate::run::event::{Cached, Step};
 use crate::run::git::Git;
 use crate::run::import::{Imported, import};
 use crate::run::kernel_tree::kernel_tree;
+use crate::run::special_files;
 use crate::sys::lock::Lock;
 use crate::sys::process::is_host_trouble;
 
@@ -73,7 +74,7 @@ pub fn prepare(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
     let lock = std::cell::OnceCell::new();
     let subject = format!("{}/{}", work.tree, work.point);
     let timer = context.timer(Step::Apply, &subject);
-    if let Some(answer) = context.cache.answer::<Answer>(&request)
+    if let Some(answer) = context.answer::<Answer>(&request)
         && imported.git.try_with(&["cat-file", "-e", &answer.tree], None, None, b"")?.exit.is_success()
     {
         context.done(timer, count(&patches), Cached::Yes);
@@ -105,7 +106,7 @@ fn request_key(imported: &Imported, digests: &[String]) -> Key {
 /// The tree with as many of the first patches as were applied together before, and how many they are.
 fn longest_known(context: &Context<'_>, imported: &Imported, digests: &[String]) -> Result<(String, usize)> {
     for applied in (1..digests.len()).rev() {
-        let Some(answer) = context.cache.answer::<Answer>(&request_key(imported, &digests[..applied])) else {
+        let Some(answer) = context.answer::<Answer>(&request_key(imported, &digests[..applied])) else {
             continue;
         };
         let exists = imported.git.try_with(&["cat-file", "-e", &answer.tree], None, None, b"")?;
@@ -155,6 +156,9 @@ fn apply(
         if number + 2 >= patches.len() {
             trees.push(git.run_with(&["write-tree"], Some(&index), None, b"")?.text().trim().to_owned());
         }
+    }
+    for tree in &trees {
+        special_files::check(git, start, tree)?;
     }
     Ok(Ok(trees))
 }

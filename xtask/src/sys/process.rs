@@ -8,7 +8,8 @@ use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::fault::Fault;
 use crate::sys::reaper;
@@ -184,6 +185,29 @@ impl Process {
         if let Some(watched) = &self.watched {
             watched.kill();
         }
+    }
+
+    /// Sends a signal to the child alone, and not to its group: what it started has groups of its own.
+    ///
+    /// # Errors
+    /// If the child has ended and is waited for.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        kill_process(self.pid, signal).with_context(|| format!("signalling {}", self.what))
+    }
+
+    /// The child's process number.
+    pub fn number(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
+    /// Whether the child has ended, and [`Process::wait`] would say so at once.
+    ///
+    /// # Errors
+    /// If the kernel does not let us look.
+    pub fn has_ended(&self) -> Result<bool> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        let seen = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(self.pid), options));
+        Ok(seen.with_context(|| format!("looking at {}", self.what))?.is_some())
     }
 
     /// Sets another deadline, counted from now.

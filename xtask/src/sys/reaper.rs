@@ -107,11 +107,22 @@ pub fn run(input: impl BufRead, mark: &str) {
 /// The processes that carry a mark.
 fn marked(mark: &str) -> Vec<Pid> {
     let wanted = format!("{MARK}={mark}");
+    with_environment(|entry| entry == wanted.as_bytes())
+}
+
+/// The processes that a lab with this process number has started, and those that they started.
+pub fn children_of_lab(number: i32) -> Vec<Pid> {
+    let wanted = format!("{MARK}={number}-");
+    with_environment(|entry| entry.starts_with(wanted.as_bytes()))
+}
+
+/// The processes that have such an entry in their environment.
+fn with_environment(is_wanted: impl Fn(&[u8]) -> bool) -> Vec<Pid> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let is_marked = |number: &i32| {
         let environment = std::fs::read(format!("/proc/{number}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
+        environment.split(|byte| *byte == 0).any(&is_wanted)
     };
     numbers.filter(is_marked).filter_map(Pid::from_raw).collect()
 }

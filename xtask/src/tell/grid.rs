@@ -32,6 +32,7 @@ struct Counts {
     planned: Option<u64>,
     skipped: usize,
     not_run: usize,
+    flaky: usize,
 }
 
 impl Counts {
@@ -42,6 +43,7 @@ impl Counts {
             planned: checks.iter().map(|check| check.plan.map(u64::from)).sum(),
             skipped: count(CheckStatus::Skip),
             not_run: count(CheckStatus::NotRun),
+            flaky: count(CheckStatus::Flaky),
         }
     }
 }
@@ -50,7 +52,7 @@ impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let planned = self.planned.map_or_else(|| "?".to_owned(), |plan| plan.to_string());
         write!(f, "{}/{planned}", self.passed)?;
-        for (count, word) in [(self.skipped, "skipped"), (self.not_run, "not run")] {
+        for (count, word) in [(self.skipped, "skipped"), (self.not_run, "not run"), (self.flaky, "flaky")] {
             if count > 0 {
                 write!(f, " ({count} {word})")?;
             }

@@ -4,9 +4,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{FlakyOrRerun, NonSuccessKind, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
+use crate::record::compare::{ItemKey, subs};
 use crate::record::model::{CellRecord, CheckRecord, CheckStatus, Outcome, Run, SubRecord};
+use crate::record::repeat::{NO_ANSWER, Rate, RepeatRecord};
+
+/// More rounds of one sub-test than this are not told one by one.
+const ROUNDS_MAX: usize = 20;
 
 /// The report of a run.
 ///
@@ -14,11 +19,11 @@ use crate::record::model::{CellRecord, CheckRecord, CheckStatus, Outcome, Run, S
 /// If it cannot be written as XML.
 pub fn junit(run: &Run) -> Result<String> {
     let mut report = Report::new("seccomp-lab");
-    report.add_test_suites(run.cells.iter().map(suite));
+    report.add_test_suites(run.cells.iter().map(|cell| suite(cell, run.repeat.as_ref())));
     report.to_string().context("writing JUnit XML")
 }
 
-fn suite(cell: &CellRecord) -> TestSuite {
+fn suite(cell: &CellRecord, repeat: Option<&RepeatRecord>) -> TestSuite {
     let mut suite = TestSuite::new(cell.id.as_str());
     // What another cell's guest showed stands there, once.
     if cell.same_as.is_some() && cell.outcome == Outcome::Pass {
@@ -26,19 +31,47 @@ fn suite(cell: &CellRecord) -> TestSuite {
         return suite;
     }
     suite.set_time(Duration::from_millis(cell.timings_ms.get("guest").copied().unwrap_or(0)));
-    let of_subs =
-        cell.checks.iter().flat_map(|check| check.subs.iter().map(move |sub| sub_case(cell, check, sub)));
-    suite.add_test_cases(of_subs.collect::<Vec<_>>());
+    for check in &cell.checks {
+        for (sub, (key, _)) in check.subs.iter().zip(subs(check)) {
+            suite.add_test_case(sub_case(cell, check, sub, rate(cell, &key, sub, repeat)));
+        }
+    }
     // A check can fail although all of its sub-results pass: that must not be lost.
     suite.add_test_cases(cell.checks.iter().map(|check| check_case(cell, check)).collect::<Vec<_>>());
     suite.add_test_case(verdict_case(cell));
     suite
 }
 
-fn sub_case(cell: &CellRecord, check: &CheckRecord, sub: &SubRecord) -> TestCase {
-    let mut case = TestCase::new(format!("{}.{}", check.name, sub.name()), status(sub.status, &sub.reason));
+/// How often a sub-test that changes its mind passed.
+fn rate<'a>(
+    cell: &CellRecord,
+    key: &ItemKey,
+    sub: &SubRecord,
+    repeat: Option<&'a RepeatRecord>,
+) -> Option<&'a Rate> {
+    let repeat = repeat.filter(|_| sub.status == CheckStatus::Flaky)?;
+    repeat.rate(&cell.id, &key.check, &key.path, key.nth)
+}
+
+fn sub_case(cell: &CellRecord, check: &CheckRecord, sub: &SubRecord, rate: Option<&Rate>) -> TestCase {
+    let mut status = status(sub.status, &sub.reason);
+    // A reader that takes a flaky test for a passed one must not do so here: it stays a failure.
+    status.set_rerun_kind(FlakyOrRerun::Flaky).add_reruns(rate.into_iter().flat_map(bad_rounds));
+    let mut case = TestCase::new(format!("{}.{}", check.name, sub.name()), status);
     case.set_classname(cell.id.as_str());
     case
+}
+
+/// The rounds in which a sub-test did not pass.
+fn bad_rounds(rate: &Rate) -> impl Iterator<Item = TestRerun> {
+    let is_bad = |letter: &char| *letter != NO_ANSWER && *letter != CheckStatus::Pass.letter();
+    let bad = (1..).zip(rate.seen.chars()).filter(move |(_, letter): &(usize, char)| is_bad(letter));
+    bad.take(ROUNDS_MAX).map(|(round, letter)| {
+        let word = CheckStatus::of_letter(letter).map_or("", CheckStatus::word);
+        let mut rerun = TestRerun::new(NonSuccessKind::Failure);
+        rerun.set_type(word).set_message(format!("round {round}: {word}"));
+        rerun
+    })
 }
 
 fn check_case(cell: &CellRecord, check: &CheckRecord) -> TestCase {

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::record::model::{CheckStatus, Outcome, Run};
+use crate::tell::visible::plain;
 
 /// The report of a run.
 pub fn ktap(run: &Run) -> String {
@@ -33,7 +34,7 @@ pub fn ktap(run: &Run) -> String {
 }
 
 fn line(indent: &str, index: usize, status: CheckStatus, name: &str, reason: &str) -> String {
-    let reason = reason.lines().next().unwrap_or("");
+    let reason = plain(reason.lines().next().unwrap_or(""));
     let number = index + 1;
     match status {
         CheckStatus::Pass => format!("{indent}ok {number} {name}\n"),
@@ -47,5 +48,5 @@ fn line(indent: &str, index: usize, status: CheckStatus, name: &str, reason: &st
 
 /// A `#` would begin a directive.
 fn name(name: &str) -> String {
-    name.replace('#', "_")
+    plain(&name.replace(['#', '\n'], "_")).into_owned()
 }

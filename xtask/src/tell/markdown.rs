@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use crate::record::model::{CellRecord, CheckStatus, Outcome, Run, RunState};
 use crate::tell::grid::{check_counts, check_names};
+use crate::tell::visible;
 
 /// GitHub drops a step summary of more than 1 MiB as a whole; this leaves room for other texts beside it.
 const BYTES_MAX: usize = 900 * 1024;
@@ -28,7 +29,11 @@ pub fn markdown(run: &Run) -> String {
     let bad = run.cells.iter().filter(|cell| cell.outcome != Outcome::Pass).map(|cell| {
         let mut text = format!("\n**{}** {}: {}\n", cell.id, cell.word(), plain(&cell.reason));
         if !cell.excerpt.is_empty() {
-            let _ = writeln!(text, "\n```\n{}\n```", cell.excerpt.join("\n").replace("```", "'''"));
+            let _ = writeln!(
+                text,
+                "\n```\n{}\n```",
+                visible::plain(&cell.excerpt.join("\n")).replace("```", "'''")
+            );
         }
         text
     });
@@ -82,7 +87,7 @@ pub fn within_limit(head: String, parts: impl Iterator<Item = String>, end: &str
 
 /// A line that nothing in it can make a table, a heading or a tag of.
 pub fn plain(text: &str) -> String {
-    text.replace(['\n', '\r'], " ").replace('|', "\\|").replace('<', "&lt;")
+    visible::plain(&text.replace(['\n', '\r'], " ")).replace('|', "\\|").replace('<', "&lt;")
 }
 
 #[cfg(test)]

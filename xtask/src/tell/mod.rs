@@ -19,19 +19,22 @@ pub mod list;
 pub mod markdown;
 pub mod mutants;
 pub mod patches;
+pub mod repeat;
 pub mod reply;
 pub mod rerun;
 pub mod summary;
 pub mod table;
 pub mod terminal;
 pub mod trend;
+pub mod visible;
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Prints a finished text to standard output. A reader that has gone away is not an error.
+/// Prints a finished text to standard output. A reader that has gone away is not an error. Nothing that would steer
+/// a terminal gets through, but the lab's own colours.
 pub fn print(text: &str) {
-    print_bytes(text.as_bytes());
+    print_bytes(visible::finished(text).as_bytes());
 }
 
 /// Prints bytes as they are to standard output.
@@ -54,7 +57,7 @@ static HAS_LOST: AtomicBool = AtomicBool::new(false);
 
 /// Prints a text to the error stream.
 pub fn print_error(text: &str) {
-    print_error_bytes(text.as_bytes());
+    print_error_bytes(visible::finished(text).as_bytes());
 }
 
 /// Prints bytes as they are to the error stream.

@@ -12,7 +12,8 @@ use crate::record::model::{CellRecord, INERT, Outcome, Run, RunState};
 use crate::tell::grid::{self, check_counts};
 use crate::tell::rerun::rerun;
 use crate::tell::terminal::status_line;
-use crate::tell::{baseline, patches};
+use crate::tell::visible::plain;
+use crate::tell::{baseline, patches, repeat};
 
 /// The colour of an outcome.
 pub fn outcome_style(outcome: Outcome) -> Style {
@@ -39,7 +40,7 @@ pub fn summary(run: &Run, folder: &Path) -> String {
     text.push('\n');
     for cell in &bad {
         let word = cell.outcome.word().to_uppercase();
-        let line = format!("{}: {}", cell.id, cell.reason);
+        let line = format!("{}: {}", cell.id, plain(&cell.reason));
         text.push_str(&status_line(&outcome_style(cell.outcome), &word, None, &line));
         for kind in ["console.log", "ktap", "build.log"] {
             if let Some(file) = cell.files.get(kind) {
@@ -47,6 +48,7 @@ pub fn summary(run: &Run, folder: &Path) -> String {
             }
         }
     }
+    text.push_str(&repeat::section(run));
     text.push_str(&baseline::section(run));
     text.push_str(&accelerators(&run.cells));
     text.push_str(&totals(run));
@@ -107,7 +109,7 @@ fn span(run: &Run) -> Option<Duration> {
 pub fn full(run: &Run) -> String {
     let mut text = String::new();
     for cell in &run.cells {
-        let _ = writeln!(text, "{} {} {}", cell.id, cell.word(), cell.reason);
+        let _ = writeln!(text, "{} {} {}", cell.id, cell.word(), plain(&cell.reason));
         for check in &cell.checks {
             let _ = writeln!(
                 text,
@@ -115,19 +117,20 @@ pub fn full(run: &Run) -> String {
                 check.name,
                 check.status.word(),
                 check_counts(check),
-                check.reason
+                plain(&check.reason)
             );
             for sub in &check.subs {
-                let _ = writeln!(text, "    {:4} {:8} {}", sub.ordinal, sub.status.word(), sub.name());
+                let _ =
+                    writeln!(text, "    {:4} {:8} {}", sub.ordinal, sub.status.word(), plain(&sub.name()));
                 for line in sub.reason.lines() {
-                    let _ = writeln!(text, "               {line}");
+                    let _ = writeln!(text, "               {}", plain(line));
                 }
             }
         }
         for finding in &cell.findings {
-            let _ = writeln!(text, "  kernel log: {} ({})", finding.title, finding.family);
+            let _ = writeln!(text, "  kernel log: {} ({})", plain(&finding.title), finding.family);
             for line in &finding.excerpt {
-                let _ = writeln!(text, "    {line}");
+                let _ = writeln!(text, "    {}", plain(line));
             }
         }
     }

@@ -74,22 +74,22 @@ fn a_cell_that_fails_says_why_and_shows_some_lines() {
             >
                     FAIL [    12.3s] 5.10/seccomp-cache@5/compat
                           seccomp_bpf fail: 1 of 4 failed, the first is TRAP.dfl
-                          | line 1 ␛[1m]]>```
-                          | line 2 ␛[1m]]>```
-                          | line 3 ␛[1m]]>```
-                          | line 4 ␛[1m]]>```
-                          | line 5 ␛[1m]]>```
-                          | line 6 ␛[1m]]>```
-                          | line 7 ␛[1m]]>```
-                          | line 8 ␛[1m]]>```
-                          | line 9 ␛[1m]]>```
-                          | line 10 ␛[1m]]>```
-                          | line 11 ␛[1m]]>```
-                          | line 12 ␛[1m]]>```
-                          | line 13 ␛[1m]]>```
-                          | line 14 ␛[1m]]>```
-                          | line 15 ␛[1m]]>```
-                          | line 16 ␛[1m]]>```
+                          | line 1 \u{1b}[1m]]>```
+                          | line 2 \u{1b}[1m]]>```
+                          | line 3 \u{1b}[1m]]>```
+                          | line 4 \u{1b}[1m]]>```
+                          | line 5 \u{1b}[1m]]>```
+                          | line 6 \u{1b}[1m]]>```
+                          | line 7 \u{1b}[1m]]>```
+                          | line 8 \u{1b}[1m]]>```
+                          | line 9 \u{1b}[1m]]>```
+                          | line 10 \u{1b}[1m]]>```
+                          | line 11 \u{1b}[1m]]>```
+                          | line 12 \u{1b}[1m]]>```
+                          | line 13 \u{1b}[1m]]>```
+                          | line 14 \u{1b}[1m]]>```
+                          | line 15 \u{1b}[1m]]>```
+                          | line 16 \u{1b}[1m]]>```
                           | … 2 more lines in the record
         "#]],
     );
@@ -187,7 +187,7 @@ fn every_sub_result_is_in_the_full_report() {
                    1 pass     global.kcmp
                    2 fail     TRAP.dfl
                            # EXPECT 1 == 2
-                           # ␛[31mred␛[0m <b> & "q" ␀
+                           # \u{1b}[31mred\u{1b}[0m <b> & "q" \u{0}
                    3 skip     UPROBE.x
                            no single-stepping
                    0 not-run  gone
@@ -288,24 +288,24 @@ fn the_markdown_report_is_this() {
             **5.10/seccomp-cache@5/compat** fail: seccomp_bpf fail: 1 of 4 failed, the first is TRAP.dfl
 
             ```
-            line 1 ␛[1m]]>'''
-            line 2 ␛[1m]]>'''
-            line 3 ␛[1m]]>'''
-            line 4 ␛[1m]]>'''
-            line 5 ␛[1m]]>'''
-            line 6 ␛[1m]]>'''
-            line 7 ␛[1m]]>'''
-            line 8 ␛[1m]]>'''
-            line 9 ␛[1m]]>'''
-            line 10 ␛[1m]]>'''
-            line 11 ␛[1m]]>'''
-            line 12 ␛[1m]]>'''
-            line 13 ␛[1m]]>'''
-            line 14 ␛[1m]]>'''
-            line 15 ␛[1m]]>'''
-            line 16 ␛[1m]]>'''
-            line 17 ␛[1m]]>'''
-            line 18 ␛[1m]]>'''
+            line 1 \u{1b}[1m]]>'''
+            line 2 \u{1b}[1m]]>'''
+            line 3 \u{1b}[1m]]>'''
+            line 4 \u{1b}[1m]]>'''
+            line 5 \u{1b}[1m]]>'''
+            line 6 \u{1b}[1m]]>'''
+            line 7 \u{1b}[1m]]>'''
+            line 8 \u{1b}[1m]]>'''
+            line 9 \u{1b}[1m]]>'''
+            line 10 \u{1b}[1m]]>'''
+            line 11 \u{1b}[1m]]>'''
+            line 12 \u{1b}[1m]]>'''
+            line 13 \u{1b}[1m]]>'''
+            line 14 \u{1b}[1m]]>'''
+            line 15 \u{1b}[1m]]>'''
+            line 16 \u{1b}[1m]]>'''
+            line 17 \u{1b}[1m]]>'''
+            line 18 \u{1b}[1m]]>'''
             ```
 
             **5.10/seccomp-cache@5/i386** infra: QEMU ended with exit code 1

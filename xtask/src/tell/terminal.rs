@@ -14,6 +14,7 @@ use crate::record::model::{CellRecord, CellRole, Outcome};
 use crate::run::event::{Cached, Event, GuestProgress, Step};
 use crate::tell::grid::families_line;
 use crate::tell::summary::cell_style;
+use crate::tell::visible::plain;
 
 /// Lines of an excerpt that are shown at once; the rest is in the record.
 const EXCERPT_LINES_SHOWN: usize = 16;
@@ -90,12 +91,12 @@ impl Terminal {
     }
 
     fn line(&self, how: &Style, word: &str, took: Option<Duration>, text: &str) {
-        self.print(&status_line(how, word, took, text));
+        self.print(&status_line(how, word, took, &plain(text)));
     }
 
     fn begin(&mut self, step: Step, subject: &str, detail: &str) {
         let word = step.doing();
-        let text = format!("{subject}: {detail}");
+        let text = plain(&format!("{subject}: {detail}")).into_owned();
         if self.is_terminal {
             let bar = self.bars.add(ProgressBar::new_spinner());
             bar.set_style(spinner());
@@ -196,9 +197,9 @@ pub fn cell_lines(record: &CellRecord) -> String {
     }
     let mut lines = status_line(&cell_style(record), &word, took, &text);
     if record.outcome != Outcome::Pass {
-        lines.push_str(&format!("{:>14}{}\n", "", record.reason));
+        lines.push_str(&format!("{:>14}{}\n", "", plain(&record.reason)));
         let shown = record.excerpt.iter().take(EXCERPT_LINES_SHOWN);
-        lines.extend(shown.map(|line| format!("{:>14}{} {line}\n", "", style("|").dim())));
+        lines.extend(shown.map(|line| format!("{:>14}{} {}\n", "", style("|").dim(), plain(line))));
         let more = record.excerpt.len().saturating_sub(EXCERPT_LINES_SHOWN);
         if more > 0 {
             lines.push_str(&format!("{:>14}{} … {more} more lines in the record\n", "", style("|").dim()));

@@ -149,15 +149,7 @@ fn with_kernels(letters: &[char], kernels: &[usize]) -> String {
 }
 
 fn status_letter(status: Option<CheckStatus>) -> char {
-    match status {
-        None => '.',
-        Some(CheckStatus::Pass) => 'P',
-        Some(CheckStatus::Fail) => 'F',
-        Some(CheckStatus::Skip) => 'S',
-        Some(CheckStatus::Absent) => 'A',
-        Some(CheckStatus::Flaky) => '~',
-        Some(CheckStatus::NotRun) => 'N',
-    }
+    status.map_or('.', CheckStatus::letter)
 }
 
 fn outcome_letter(outcome: Outcome) -> char {

@@ -222,6 +222,40 @@ mod tests {
         assert!(line.contains("loglevel=7") && !line.contains("quiet"), "{line}");
     }
 
+    /// A guest reaches neither a network nor files of the host, but those that are named here.
+    #[test]
+    fn nothing_of_the_host_is_in_the_guest() {
+        let boots = [
+            boot(),
+            Boot { accel: Accel::Kvm, arch: Arch::I386, ..boot() },
+            Boot { console: Console::Terminal, debugger: Debugger::Wait(1234), ..boot() },
+            // Whatever the kernel is told is one word of QEMU's.
+            Boot { append: "-netdev user,id=n -drive file=/etc/passwd".into(), ..boot() },
+        ];
+        for boot in boots {
+            let arguments = boot.arguments();
+            assert!(
+                ["-nodefaults", "-no-user-config"].iter().all(|word| arguments.iter().any(|a| a == word))
+            );
+            let mut at = 0;
+            while let Some(flag) = arguments.get(at) {
+                let value = arguments.get(at + 1).map_or("", String::as_str);
+                at += match (flag.as_str(), value) {
+                    ("-no-user-config" | "-nodefaults" | "-no-reboot" | "-S", _) => 1,
+                    ("-display" | "-machine" | "-accel" | "-cpu" | "-smp" | "-m", _) => 2,
+                    ("-kernel" | "-initrd" | "-append", _) => 2,
+                    ("-serial", "chardev:console") | ("-mon", "chardev=console,mode=readline") => 2,
+                    ("-gdb", at) if at.starts_with("tcp:127.0.0.1:") => 2,
+                    ("-chardev", to) if to.starts_with("stdio,") || to.starts_with("file,id=console,") => 2,
+                    ("-device", "virtio-serial-device") => 2,
+                    ("-device", "virtserialport,chardev=results,name=lab.results") => 2,
+                    (flag, value) => panic!("{flag} {value}: what does it give to the guest?"),
+                };
+            }
+            assert!(!arguments.iter().any(|word| word.starts_with("-net") || word.starts_with("-nic")));
+        }
+    }
+
     #[test]
     fn a_counted_guest_has_one_cpu_and_the_plugin() {
         let counter = Counter {

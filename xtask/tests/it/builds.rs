@@ -2,6 +2,7 @@
 //! Builds that fail: the kernel's fault is a verdict, the host's is not.
 
 use std::fs;
+use std::path::Path;
 
 use crate::lab::{CELL, Lab};
 use crate::tree::{mail, new_file};
@@ -129,4 +130,45 @@ fn a_variant_boots_the_image_that_it_names() {
     fs::write(stored.join("bzImage"), "half").unwrap();
     lab.test(&words).assert(0, &["bzImage is not what was stored", "1 pass"]);
     assert_eq!(lab.calls("make bzImage").len(), 1);
+}
+
+/// Changes a byte of every file below a folder, but for digests. Says how many.
+fn damage(folder: &Path) -> usize {
+    let mut count = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            count += damage(&path);
+        } else if path.file_name().is_some_and(|name| name != "digests.json") {
+            let mut bytes = fs::read(&path).unwrap();
+            let at = bytes.len() / 2;
+            bytes[at] ^= 0x20;
+            fs::write(&path, bytes).unwrap();
+            count += 1;
+        }
+    }
+    count
+}
+
+#[test]
+fn whatever_is_damaged_in_the_cache_is_told_and_made_again() {
+    let lab = Lab::new();
+    lab.test_cell(&[]).assert(0, &["1 pass"]);
+    for (folders, told) in [
+        (&["objects/kernels"][..], &["cached kernels ", "it is built again"][..]),
+        (
+            &["objects/headers", "objects/programs"],
+            &["cached headers ", "cached programs ", "it is made again"],
+        ),
+        (&["objects/images"], &["cached images "]),
+        (&["requests"], &["cached answer ", "it is found out again"]),
+    ] {
+        for folder in folders {
+            assert!(damage(&lab.path("cache").join(folder)) > 0, "{folder}");
+        }
+        lab.test_cell(&[]).assert(0, &[told, &["NOTE", "1 pass"]].concat());
+        let again = lab.test_cell(&[]);
+        again.assert(0, &["1 pass"]);
+        assert!(!again.said.contains("NOTE"), "{}", again.said);
+    }
 }

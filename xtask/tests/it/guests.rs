@@ -121,10 +121,37 @@ fn a_qemu_that_does_not_start_is_the_labs_trouble_and_its_words_are_told() {
 
 #[test]
 fn a_kernels_failure_is_never_tried_again() {
+    let lab = Lab::with_boot_deadline("700ms");
+    for (scenario, code, told) in [
+        ("failing", 100, "1 fail"),
+        ("skipping", 100, "1 fail"),
+        ("finding", 100, "1 fail"),
+        ("crash", 104, "1 crashed"),
+        ("truncated", 104, "1 crashed"),
+        ("no-hello", 104, "1 boot-failed"),
+    ] {
+        lab.steer("qemu", &format!("{scenario}\ngood\n"));
+        lab.forget_boots();
+        lab.forget_calls();
+        lab.test_cell(&["--retries", "3"]).assert(code, &[told]);
+        assert_eq!(lab.calls("boot").len(), 1, "{scenario}");
+        assert_eq!(lab.only_cell()["attempts"].as_array().unwrap().len(), 1, "{scenario}");
+    }
+}
+
+#[test]
+fn a_lab_that_stays_in_trouble_is_tried_as_often_as_asked_and_no_more() {
     let lab = Lab::new();
-    lab.steer("qemu", "failing\ngood\n");
-    lab.test_cell(&["--retries", "3"]).assert(100, &["1 fail"]);
-    assert_eq!(lab.calls("boot").len(), 1);
+    lab.steer("qemu", "exit-1");
+    lab.test_cell(&["--retries", "2"]).assert(105, &["tried again", "1 infra"]);
+    assert_eq!(lab.calls("boot").len(), 3);
+    assert_eq!(lab.only_cell()["attempts"].as_array().unwrap().len(), 3);
+    // Trouble first, and then a failure: that is the kernel's, and counts.
+    lab.forget_boots();
+    lab.forget_calls();
+    lab.steer("qemu", "exit-1\nfailing\ngood\n");
+    lab.test_cell(&["--retries", "5"]).assert(100, &["1 fail"]);
+    assert_eq!(lab.calls("boot").len(), 2);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod bench;
 mod bisect;
 mod builds;
 mod every_patch;
+mod flakes;
 mod fuzz;
 mod good;
 mod guests;

@@ -115,3 +115,88 @@ fn a_patch_with_foreign_line_ends_says_what_git_says() {
     lab.change_tree("kernel/seccomp.c", &SECCOMP_C.replace('\n', "\r\n"));
     lab.test_series(&path).assert(0, &["1 pass"]);
 }
+
+#[test]
+fn links_are_refused_however_their_mode_is_written_and_wherever_they_end_up() {
+    let lab = Lab::new();
+    let link = |path: &str, mode: &str, target: &str| {
+        new_file(path, target)
+            .replace("mode 100644", mode)
+            .replace(&format!("+{target}\n"), &format!("+{target}\n\\ No newline at end of file\n"))
+    };
+    for (name, diff, told) in [
+        ("padded", link("kernel/l", "mode 0120000", "/etc"), "symbolic link to `/etc`"),
+        ("blank", link("kernel/l", "mode 120000 ", "/etc"), "symbolic link to `/etc`"),
+        ("through", link("a/b/l", "mode 120000", "m/../../x"), "symbolic link to `m/../../x`"),
+        ("module", link("kernel/m", "mode 160000", "Subproject commit 1"), "another repository"),
+        (
+            "huge",
+            new_file("x", "").replace("--- /dev/null", "GIT binary patch\nliteral 99999999999\n"),
+            "binary file",
+        ),
+    ] {
+        let mbox = lab.write(&format!("{name}.mbox"), &mail(1, name, &diff));
+        refused(&lab, &mbox, &[told, &mbox]);
+    }
+    // No patch shows where this link leads: it was in the tree, and there it was right.
+    std::os::unix::fs::symlink("../kernel/fork.c", lab.tree().join("kernel/near")).unwrap();
+    let moved =
+        "diff --git a/kernel/near b/near\nsimilarity index 100%\nrename from kernel/near\nrename to near\n";
+    let mbox = lab.write("moved.mbox", &mail(1, "moved", moved));
+    lab.test_series(&mbox)
+        .assert(2, &["a symbolic link to `../kernel/fork.c`, which is outside the tree, of `near`"]);
+}
+
+#[test]
+fn a_patch_that_is_too_large_is_refused_without_being_kept_in_memory() {
+    let lab = Lab::new();
+    let line = format!("+{}\n", "x".repeat(999));
+    let count = 100_000;
+    let head =
+        format!("diff --git a/x b/x\nnew file mode 100644\n--- /dev/null\n+++ b/x\n@@ -0,0 +1,{count} @@\n");
+    let text = head + &line.repeat(count);
+    let path = lab.write("large.patch", &text);
+    let ran = lab.test_series(&path);
+    ran.assert(2, &["more than the 67108864 allowed", "large.patch"]);
+    let mbox = lab.write("large.mbox", &mail(1, "large", &text));
+    let in_mail = lab.test_series(&mbox);
+    in_mail.assert(2, &["more than the 67108864 allowed"]);
+    fs::create_dir(lab.path("large")).unwrap();
+    fs::rename(path, lab.path("large/0001.patch")).unwrap();
+    let in_folder = lab.test_series(&lab.path("large").to_string_lossy());
+    in_folder.assert(2, &["more than the 67108864 bytes allowed"]);
+    for (ran, mib) in [(ran, 220), (in_mail, 560), (in_folder, 120)] {
+        assert!(ran.peak_kib < mib << 10, "{} KiB", ran.peak_kib);
+    }
+}
+
+#[test]
+fn nothing_of_a_patch_steers_the_terminal() {
+    let lab = Lab::new();
+    let evil = "\u{1b}]0;title\u{7}\u{1b}[2Jred\u{9b}31m\u{8}";
+    let bad = change("int five;", "int V;").replace(" int six;", &format!(" int {evil};"));
+    let text = mail(1, evil, &bad).replace("Subject: ", "X-Odd: \u{1b}[8m\nSubject: ");
+    let mbox = lab.write("evil.mbox", &text);
+    let breaks = mail(1, evil, &new_file("fake.make", "compile-error"));
+    let built = lab.write("built.mbox", &breaks);
+    let named = lab.write(&format!("named/0001-{}.patch", evil.replace('/', "")), &text);
+    let unsafe_path = lab.write("unsafe.mbox", &mail(1, evil, &new_file(&format!("../{evil}"), "x")));
+    for (series, code) in [(&mbox, 102), (&built, 103), (&named, 102), (&unsafe_path, 2)] {
+        let ran = lab.test_series(series);
+        ran.assert(code, &[]);
+        let is_odd = |c: &char| c.is_control() && *c != '\n' && *c != '\t';
+        assert_eq!(ran.said.chars().find(is_odd), None, "{series}: {:?}", ran.said);
+        if code != 2 {
+            for format in ["summary", "full", "junit", "ktap", "markdown", "reply", "json"] {
+                let report = lab.run(&["report", "--format", format]);
+                assert_eq!(report.said.chars().find(is_odd), None, "{series} {format}: {:?}", report.said);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_series_that_has_no_end_is_refused() {
+    let lab = Lab::new();
+    lab.test_series("/dev/zero").assert(2, &["more than the", "bytes allowed"]);
+}

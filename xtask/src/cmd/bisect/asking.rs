@@ -174,7 +174,7 @@ impl<'a> Asking<'a> {
         let tests = self.request.last.clone();
         let built = self.open.with_context(&mut on_event, |context| {
             let known = if is_overlaid { no_build_key(context, &plan, &tests)? } else { None };
-            if let Some(reason) = known.as_ref().and_then(|key| context.cache.answer::<String>(key)) {
+            if let Some(reason) = known.as_ref().and_then(|key| context.answer::<String>(key)) {
                 return Ok(Err(reason));
             }
             Ok(match schedule::prepare_one(context, &plan)? {

@@ -143,13 +143,13 @@ pub fn check(subject: &Subject<'_>, check: &Check) -> Result<StaticResult> {
     };
     let cache = &subject.context.cache;
     let outer = outer_key(subject, applies, method)?;
-    if let Some(result) = cache.answer(&outer) {
+    if let Some(result) = subject.context.answer(&outer) {
         return Ok(result);
     }
     let doing = || format!("static check {} of {}", check.name, subject.name);
     let inner = inner_key(subject, applies, method).with_context(doing)?;
     if let Some(inner) = &inner
-        && let Some(result) = cache.answer::<StaticResult>(inner)
+        && let Some(result) = subject.context.answer::<StaticResult>(inner)
     {
         cache.keep_answer(&outer, &result)?;
         return Ok(result);
