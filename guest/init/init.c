@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fault.h"
 #include "job.h"
 #include "kmsg.h"
 #include "port.h"
@@ -161,6 +162,8 @@ static void send_end(size_t done)
 	char text[128];
 	int length;
 
+	if (fault_is(FAULT_OTHER_NONCE))
+		job.nonce[0] ^= 1;
 	length = snprintf(text, sizeof(text), "nonce %s\nchecks %zu\nframes %u\n", job.nonce, done,
 			  port_frames_sent());
 	port_send(FRAME_END, CHECK_NONE, text, length);
@@ -179,13 +182,17 @@ static void run_job(void)
 		fatal("opening /dev/kmsg: %s", strerror(-kmsg_fd));
 	receive_job();
 	send_hello();
+	fault_at(FAULT_POINT_HELLO);
 	kmsg_drain(CHECK_NONE);
 	run_prepare(kmsg_fd);
-	for (i = 0; i < job.count; i++)
+	for (i = 0; i < job.count; i++) {
+		if (i == 1)
+			fault_at(FAULT_POINT_CHECK);
 		if (!run_check(&job.checks[i], problem, sizeof(problem)))
 			fatal("%s", problem);
+	}
 	plant_warning();
-	send_end(job.count);
+	send_end(fault_is(FAULT_COUNT_WRONG) ? 0 : job.count);
 }
 
 static void ignore_signals(void)
@@ -210,6 +217,7 @@ int main(void)
 		return 1;
 	}
 	ignore_signals();
+	fault_at(FAULT_POINT_BOOT);
 	if (!setup_system(text, sizeof(text)))
 		fatal("%s", text);
 	if (cmdline_value("lab.mode", text, sizeof(text)) && !strcmp(text, "shell"))

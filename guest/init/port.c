@@ -249,3 +249,28 @@ void port_farewell(void)
 		port_wait(POLLIN, give_up - now_ms());
 	}
 }
+
+#ifdef LAB_FAULT
+void port_break(enum port_damage damage)
+{
+	struct frame_header header = { .magic = FRAME_MAGIC, .type = FRAME_OUTPUT, .seq = sent };
+
+	switch (damage) {
+	case PORT_CLOSED:
+		close(port_fd);
+		break;
+	case PORT_CUT:
+		header.length = FRAME_PAYLOAD_MAX;
+		port_write((const u8 *)&header, sizeof(header));
+		port_write(out.payload, FRAME_PAYLOAD_MAX / 2);
+		port_farewell();
+		reset_machine();
+	case PORT_GARBAGE:
+		port_write((const u8 *)"this is no frame at all\n", 24);
+		break;
+	case PORT_SKIPPED:
+		sent++;
+		break;
+	}
+}
+#endif

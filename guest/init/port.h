@@ -29,4 +29,11 @@ u32 port_frames_sent(void);
 /* Lets the host take what has been queued; then the conversation is over. */
 void port_farewell(void);
 
+#ifdef LAB_FAULT
+enum port_damage { PORT_CLOSED, PORT_CUT, PORT_GARBAGE, PORT_SKIPPED };
+
+/* For `selfcheck guests`: what no init does that is well. */
+void port_break(enum port_damage damage);
+#endif
+
 #endif /* LAB_PORT_H */

@@ -55,9 +55,12 @@ pub struct SelfcheckArgs {
     /// Which suite; default: all of them.
     #[arg(value_enum)]
     pub suite: Option<SelfcheckSuite>,
-    /// Only cases whose names begin with this.
-    #[arg(long, value_name = "NAME")]
-    pub only: Option<String>,
+    /// Only cases with these names; `*` stands for any text.
+    #[arg(value_name = "GLOB")]
+    pub names: Vec<String>,
+    /// Show the cases, and do nothing.
+    #[arg(long)]
+    pub list: bool,
     /// How to run them.
     #[command(flatten)]
     pub run: RunArgs,
@@ -68,6 +71,8 @@ pub struct SelfcheckArgs {
 pub enum SelfcheckSuite {
     /// Faults in patches of the series, and in a git history.
     Bisect,
+    /// Kernels and guests that are broken on purpose.
+    Guests,
 }
 
 /// Flags of `import`.

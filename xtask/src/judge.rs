@@ -6,6 +6,7 @@
 
 mod boot;
 mod check;
+pub mod guest_fault;
 pub mod mutant;
 
 use boot::{blind_log, broken_boot, broken_conversation};

@@ -9,6 +9,7 @@ pub mod damage;
 pub mod expected;
 mod file;
 pub mod fragment;
+pub mod guest_fault;
 pub mod kernel;
 pub mod mail;
 pub mod mutant;

@@ -71,10 +71,7 @@ pub fn watch(
     context.tell(Event::Guest { cell: cell.clone(), progress: GuestProgress::Started });
     let mut collector = Collector::new(sent.iter().map(|(check, _)| reading(check)).collect(), splats);
     let mut texts = Texts::open(&files)?;
-    let limits = Limits {
-        boot: context.lab.deadlines.boot * slower,
-        guest: context.options.deadline.unwrap_or(context.lab.deadlines.guest * slower),
-    };
+    let limits = limits(context, ready, slower);
     let mut kept = Ok(());
     let ended = converse(&boot, &job, &files.path("transcript.bin"), limits, &mut |frame| {
         tell_progress(context, &cell, &sent, frame);
@@ -100,6 +97,21 @@ pub fn watch(
         accel: AccelRecord { kind: chosen.accel.word().into(), reason: chosen.reason },
         files: files.names(context, &ready.kernel),
     })
+}
+
+fn limits(context: &Context<'_>, ready: &Ready, slower: u32) -> Limits {
+    let deadlines = &context.lab.deadlines;
+    let guest = context.options.deadline.unwrap_or(deadlines.guest * slower);
+    let limits = Limits::new(deadlines.boot * slower, guest);
+    match &ready.work.planted {
+        None => limits,
+        Some(planted) => Limits {
+            boot: planted.boot.unwrap_or(limits.boot),
+            guest: planted.guest,
+            grace: planted.grace.unwrap_or(limits.grace),
+            kill: planted.kill,
+        },
+    }
 }
 
 /// Boots a cell's guest and judges it.

@@ -174,7 +174,7 @@ impl Ready {
             accel: crate::vm::machine::Accel::Tcg,
             console: Console::File(console),
             debugger: Debugger::Off,
-            append: String::new(),
+            append: self.work.planted.as_ref().map(|planted| planted.append.clone()).unwrap_or_default(),
         })
     }
 }

@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use crate::lab::check::CheckKind;
-use crate::lab::kernel::Abi;
+use crate::lab::kernel::{Abi, Arch};
 use crate::parse::splat::Splats;
 use crate::plan::work::{GuestWork, KernelWork, Plan, PlannedCheck};
 use crate::record::model::{CellRecord, Host, Outcome};
@@ -225,7 +225,7 @@ fn try_build(
     let facts = TreeFacts::find(source)?;
     let code = code_key(context, &kernel)?;
     let timer = context.timer(Step::Programs, &subject);
-    let init = program::init(context, arch.native_abi())?;
+    let init = program::init(context, arch.native_abi(), None)?;
     let mut readies = Vec::new();
     let subject = Subject::new(context, source, source_work, &kernel, work)?;
     for guest in guests_of(plan, at) {
@@ -242,7 +242,7 @@ fn try_build(
             code: code.clone(),
             kernel: kernel.clone(),
             arch,
-            init: init.clone(),
+            init: faulty_init(context, guest, arch)?.unwrap_or_else(|| init.clone()),
             prepared,
             facts: facts.clone(),
         };
@@ -251,6 +251,12 @@ fn try_build(
     }
     context.done(timer, "guest programs", Cached::Yes);
     Ok(Ok(readies))
+}
+
+/// Init with the fault that is planted in it, if there is one.
+fn faulty_init(context: &Context<'_>, guest: &GuestWork, arch: Arch) -> Result<Option<Program>> {
+    let fault = guest.planted.as_ref().and_then(|planted| planted.init.as_deref());
+    fault.map(|fault| program::init(context, arch.native_abi(), Some(fault))).transpose()
 }
 
 /// What a guest's checks come with; a check that the kernel cannot serve has a reason instead.

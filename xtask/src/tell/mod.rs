@@ -18,6 +18,7 @@ pub mod mutants;
 pub mod patches;
 pub mod reply;
 pub mod rerun;
+pub mod selfcheck;
 pub mod summary;
 pub mod table;
 pub mod terminal;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use fs_err as fs;
 
+use crate::lab::guest_fault::KillAt;
 use crate::sys::process::{Exit, Process, command};
 use crate::vm::frame::{CHECK_NONE, Frame, FrameError, FrameReader, FrameType, FrameWriter};
 use crate::vm::machine::Boot;
@@ -75,6 +76,17 @@ pub struct Limits {
     pub boot: Duration,
     /// To the end.
     pub guest: Duration,
+    /// What init may take beyond a check's own time, to kill it and to send what is left.
+    pub grace: Duration,
+    /// When QEMU is killed behind the lab's back: a fault that is planted.
+    pub kill: Option<KillAt>,
+}
+
+impl Limits {
+    /// With these, and the usual for the rest.
+    pub fn new(boot: Duration, guest: Duration) -> Self {
+        Self { boot, guest, grace: GRACE, kill: None }
+    }
 }
 
 /// How a conversation ended.
@@ -106,6 +118,9 @@ pub fn converse(
     let mut qemu = command(boot.arch.qemu());
     qemu.args(boot.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = Process::spawn(&mut qemu, boot.arch.qemu(), limits.boot)?;
+    if limits.kill == Some(KillAt::KillAtBoot) {
+        process.kill();
+    }
     let (stdin, stdout, stderr) = (process.take_stdin(), process.take_stdout(), process.take_stderr());
     let mut stdout = stdout.context("QEMU without a standard output")?;
     let (hang_up, hung_up) = channel();
@@ -194,16 +209,20 @@ impl Listener<'_> {
 
     /// Moves the deadline along with what the guest is doing.
     fn note(&mut self, frame: &Frame, process: &Process) {
+        let grace = self.limits.grace;
         let next = match frame.kind {
             FrameType::Hello => {
                 self.booted = Some(self.started.elapsed());
-                GRACE
+                grace
             }
             FrameType::Start => {
+                if frame.check == 1 && self.limits.kill == Some(KillAt::KillAtCheck) {
+                    process.kill();
+                }
                 let check = self.job.checks.get(usize::from(frame.check));
-                check.map_or(GRACE, |check| check.deadline + GRACE)
+                check.map_or(grace, |check| check.deadline + grace)
             }
-            FrameType::Done | FrameType::Plant | FrameType::End | FrameType::Fatal => GRACE,
+            FrameType::Done | FrameType::Plant | FrameType::End | FrameType::Fatal => grace,
             _ => return,
         };
         let left = self.limits.guest.saturating_sub(self.started.elapsed());
