@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/klog.h>
 #include <sys/reboot.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,11 +60,25 @@ static int pass(void)
 	return report(true, "pass");
 }
 
+/* Keeps RCU waiting for this CPU all the time: without that nothing stalls. */
+static void keep_rcu_busy(void)
+{
+	if (fork())
+		return;
+	while (!syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0))
+		;
+	_exit(0);
+}
+
 static int provoke(const char *type)
 {
 	int status, error;
 	pid_t pid;
 
+	if (!strcmp(type, "LOOP")) {
+		keep_rcu_busy();
+		usleep(100000);
+	}
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {

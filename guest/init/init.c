@@ -21,6 +21,7 @@
 #include "run_check.h"
 #include "setup.h"
 #include "shell.h"
+#include "watchdogs.h"
 
 #define JOB_WAIT_MS	30000	/* silence of the host while it still has to say something */
 #define PLANT_WAIT_MS	5000	/* it comes at once, unless the host is slow */
@@ -121,20 +122,25 @@ static void receive_job(void)
 	}
 }
 
-static void send_hello(void)
+static u64 boot_ms(void)
 {
 	struct timespec since_boot;
+
+	clock_gettime(CLOCK_BOOTTIME, &since_boot);
+	return since_boot.tv_sec * 1000ull + since_boot.tv_nsec / 1000000;
+}
+
+static void send_hello(void)
+{
 	struct utsname name;
 	char text[1024];
 	int length;
 
 	uname(&name);
-	clock_gettime(CLOCK_BOOTTIME, &since_boot);
 	length = snprintf(text, sizeof(text),
-			  "nonce %s\nrelease %s\nversion %s\nmachine %s\ncpus %ld\nms %lld\n",
+			  "nonce %s\nrelease %s\nversion %s\nmachine %s\ncpus %ld\nms %llu\n",
 			  job.nonce, name.release, name.version, name.machine,
-			  sysconf(_SC_NPROCESSORS_ONLN),
-			  since_boot.tv_sec * 1000ll + since_boot.tv_nsec / 1000000);
+			  sysconf(_SC_NPROCESSORS_ONLN), boot_ms());
 	port_send(FRAME_HELLO, CHECK_NONE, text, length);
 }
 
@@ -181,6 +187,7 @@ static void run_job(void)
 	if (kmsg_fd < 0)
 		fatal("opening /dev/kmsg: %s", strerror(-kmsg_fd));
 	receive_job();
+	watchdogs_set(&job, boot_ms());
 	send_hello();
 	fault_at(FAULT_POINT_HELLO);
 	kmsg_drain(CHECK_NONE);

@@ -23,6 +23,8 @@
 #define SEND_RETRIES_MAX	1000
 #define SEND_RETRY_MS		5
 
+#define ASK_WAIT_MS		100	/* the frame is small, and begun */
+
 struct buffer {
 	struct frame_header header;
 	u8 payload[FRAME_PAYLOAD_MAX];
@@ -229,6 +231,27 @@ const char *port_receive(struct frame *frame, int wait_ms)
 	frame->length = in.header.length;
 	frame->payload = in.payload;
 	return NULL;
+}
+
+static bool host_has_gone;
+
+int port_poll_fd(void)
+{
+	return host_has_gone ? -1 : port_fd;
+}
+
+bool port_asks(void)
+{
+	struct pollfd poll_fd = { .fd = port_poll_fd(), .events = POLLIN };
+	struct frame frame;
+
+	if (poll_fd.fd < 0 || poll(&poll_fd, 1, 0) <= 0)
+		return false;
+	if (poll_fd.revents & POLLIN && !port_receive(&frame, ASK_WAIT_MS))
+		return frame.type == FRAME_EVIDENCE;
+	/* Nobody there, or nobody that makes sense: it would only keep us awake. */
+	host_has_gone = true;
+	return false;
 }
 
 u32 port_frames_sent(void)

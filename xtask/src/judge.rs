@@ -85,6 +85,8 @@ pub struct Evidence<'a> {
     pub exit: Exit,
     /// What QEMU said of itself.
     pub qemu_said: &'a str,
+    /// What the CPUs were doing when the guest's time was over.
+    pub stuck: &'a [String],
     /// Known failures and skips.
     pub expected: &'a Expected,
     /// `YYYY-MM-DD`.
@@ -263,11 +265,13 @@ fn first_title(evidence: &Evidence<'_>) -> String {
     console_finding(evidence).map(|finding| format!(": {}", finding.title)).unwrap_or_default()
 }
 
+/// The report on the console, else its end; and in front of it what the CPUs were doing at a deadline.
 fn first_excerpt(evidence: &Evidence<'_>) -> Vec<String> {
-    match console_finding(evidence) {
-        Some(finding) => finding.excerpt.clone(),
-        None => evidence.console_tail.to_vec(),
-    }
+    let shown = match console_finding(evidence) {
+        Some(finding) => &finding.excerpt,
+        None => evidence.console_tail,
+    };
+    evidence.stuck.iter().chain(shown).cloned().collect()
 }
 
 /// What the guest was doing when it was last heard of.

@@ -183,7 +183,9 @@ impl<'a> Collector<'a> {
             FrameType::Fatal => self.transcript.fatal = Some(text().trim().to_owned()),
             FrameType::End => self.transcript.end = Some((end(&text()), before)),
             FrameType::Start | FrameType::Output | FrameType::Error | FrameType::Done => self.of_check(frame),
-            FrameType::Job | FrameType::Input => self.error("the guest sent a record of the lab's"),
+            FrameType::Job | FrameType::Input | FrameType::Evidence => {
+                self.error("the guest sent a record of the lab's");
+            }
         }
     }
 

@@ -25,10 +25,13 @@ use crate::run::kvm;
 use crate::run::oracle::Question;
 use crate::run::program::Program;
 use crate::run::ready::{Prepared, Ready};
+use crate::run::symbols::Functions;
 use crate::sys::process::Exit;
 use crate::vm::frame::{Frame, FrameType};
 use crate::vm::machine::Boot;
+use crate::vm::registers;
 use crate::vm::session::{Conversation, Job, Limits, converse};
+use crate::vm::watchdogs;
 
 /// What one boot showed: all that a verdict is made of, for this cell and for those that would show the same.
 pub struct Watched {
@@ -39,6 +42,7 @@ pub struct Watched {
     console_tail: Vec<String>,
     exit: Exit,
     qemu_said: String,
+    stuck: Vec<String>,
     keys: Keys,
     accel: AccelRecord,
     timings: BTreeMap<String, u64>,
@@ -65,6 +69,7 @@ pub fn watch(
     let chosen = kvm::choose(context, host, &boot)?;
     boot.accel = chosen.accel;
     let slower = context.lab.slower(&context.lab.kernel_of(&ready.work.cell.flavor)?);
+    boot.append = format!("{} {}", watchdogs::words(slower), boot.append).trim_end().to_owned();
     let job = Job { nonce: nonce()?, checks: ready.job_checks(questions, slower)? };
     files.keep_command(&boot, &job)?;
     let _slot = context.slot("boot a guest", context.options.jobs)?;
@@ -84,6 +89,7 @@ pub fn watch(
     })?;
     kept.context("keeping what the guest said")?;
     let console = read_end(&files.path("console.log"))?;
+    let stuck = stuck(ready, &files, ended.registers.as_deref())?;
     Ok(Watched {
         keys: keys(ready, &image, &boot, &job),
         nonce: job.nonce,
@@ -94,9 +100,20 @@ pub fn watch(
         exit: ended.exit,
         timings: timings(ready, &ended),
         qemu_said: ended.qemu_said,
+        stuck,
         accel: AccelRecord { kind: chosen.accel.word().into(), reason: chosen.reason },
         files: files.names(context, &ready.kernel),
     })
+}
+
+/// What the CPUs of a guest were doing when its time was over; all that QEMU said is kept in a file.
+fn stuck(ready: &Ready, files: &Files, registers: Option<&str>) -> Result<Vec<String>> {
+    let Some(said) = registers else { return Ok(Vec::new()) };
+    fs::write(files.path("registers.txt"), said)?;
+    let functions = ready.kernel.vmlinux.as_ref().map(|vmlinux| Functions::read(vmlinux));
+    // Without names the addresses have to do: a kernel of a user's may be no ELF file.
+    let functions = functions.and_then(Result::ok);
+    Ok(registers::summary(said, &|address| functions.as_ref()?.place(address)))
 }
 
 fn limits(context: &Context<'_>, ready: &Ready, slower: u32) -> Limits {
@@ -145,6 +162,7 @@ pub fn verdict(
         console_tail: &watched.console_tail,
         exit: watched.exit,
         qemu_said: &watched.qemu_said,
+        stuck: &watched.stuck,
         expected: &context.lab.expected,
         today: &timestamp(SystemTime::now())[..10],
     });
@@ -280,7 +298,7 @@ fn nonce() -> Result<String> {
 fn keys(ready: &Ready, image: &Image, boot: &Boot, job: &Job) -> Keys {
     let mut key =
         KeyBuilder::new("boot").part("kernel", ready.kernel.key.as_str()).part("image", image.key.as_str());
-    key = key.part("machine", format!("{:?} {:?}", boot.machine, boot.accel));
+    key = key.part("machine", format!("{:?} {:?}", boot.machine, boot.accel)).part("append", &boot.append);
     for check in &job.checks {
         key = key.parts("argument", &check.arguments).part("input", &check.input);
     }

@@ -35,6 +35,7 @@ pub mod schedule;
 pub mod shown;
 pub mod source;
 pub mod static_check;
+pub mod symbols;
 pub mod tree_facts;
 pub mod worker;
 pub mod worktree;
