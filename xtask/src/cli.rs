@@ -15,7 +15,7 @@ use crate::lab::mail::Choice;
 use crate::plan::select::Selection;
 use crate::plan::shard::Shard;
 use crate::record::exit_codes::{BadIf, ExitCodes};
-use crate::run::context::{AccelChoice, Options};
+use crate::run::context::{AccelChoice, CutOff, Options};
 
 /// A kernel test lab: a patch series and a kernel tree go in, a verdict comes out.
 #[derive(Debug, Parser)]
@@ -379,6 +379,7 @@ impl RunArgs {
             fail_fast: self.fail_fast,
             retries: self.retries,
             kernel: self.kernel.clone(),
+            cut_off: CutOff::Left,
         }
     }
 }

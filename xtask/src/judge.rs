@@ -10,6 +10,7 @@ pub mod guest_fault;
 pub mod mutant;
 
 use boot::{blind_log, broken_boot, broken_conversation};
+pub use check::NEVER_BEGAN;
 use check::{judge_check, judge_unsent};
 
 use crate::lab::expected::Expected;

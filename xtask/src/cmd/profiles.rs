@@ -18,7 +18,7 @@ use crate::lab::kernel::{Abi, Arch};
 use crate::lab::profile::{self, COMMAND, FOLDER, MANIFEST, Profile};
 use crate::record::store::write_atomically;
 use crate::run::compiler::Toolchain;
-use crate::run::context::{AccelChoice, Context, Options};
+use crate::run::context::{AccelChoice, Context, CutOff, Options};
 use crate::run::event::Event;
 use crate::run::fixtures::{self, Files};
 use crate::run::profile::load;
@@ -75,7 +75,16 @@ fn in_context<T>(session: &Session, work: impl FnOnce(&Context<'_>) -> Result<T>
 
 /// No guest is started: only what a context has to hold.
 fn options() -> Options {
-    Options { jobs: 1, accel: AccelChoice::Auto, deadline: None, fail_fast: false, retries: 0, kernel: None }
+    let cut_off = CutOff::Left;
+    Options {
+        jobs: 1,
+        accel: AccelChoice::Auto,
+        deadline: None,
+        fail_fast: false,
+        retries: 0,
+        kernel: None,
+        cut_off,
+    }
 }
 
 fn tell_event(event: &Event) {

@@ -35,6 +35,14 @@ struct Case {
     wanted: String,
     /// What was told, or why nothing was.
     told: Result<String, String>,
+    tabled: Tabled,
+}
+
+/// Whether a case stands in a table of its suite: then only a failure is told once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tabled {
+    Yes,
+    No,
 }
 
 /// Which cases are wanted: all, or those that a glob fits.
@@ -116,7 +124,8 @@ pub fn run(cli: &Cli, args: &SelfcheckArgs) -> Result<u8> {
     let text = format!("{} cases, {failed} failed", cases.len());
     let how = if failed == 0 { Style::new().green().bold() } else { Style::new().red().bold() };
     tell::print("\n");
-    cases.iter().for_each(tell_case);
+    let is_new = |case: &&Case| case.tabled == Tabled::No || case.told.is_err();
+    cases.iter().filter(is_new).for_each(tell_case);
     tell::print(&status_line(&how, "SELFCHECK", None, &text));
     Ok(if failed == 0 { fault::EXIT_OK } else { fault::EXIT_CHECK })
 }
@@ -144,14 +153,19 @@ fn bisect(
             let wanted = format!("patch {}: {}", facts.patch, facts.wrong);
             announce(facts.name.as_str(), &wanted);
             let told = planted(session, &facts, faulty, &options, splats);
-            cases.push(Case { name: facts.name.to_string(), wanted, told: or_end(told)? });
+            cases.push(Case {
+                name: facts.name.to_string(),
+                wanted,
+                told: or_end(told)?,
+                tabled: Tabled::No,
+            });
         }
     }
     if asked.has(HISTORY) {
         let wanted = history::wanted();
         announce(HISTORY, &wanted);
         let told = history::run(session, args);
-        cases.push(Case { name: HISTORY.into(), wanted, told: or_end(told)? });
+        cases.push(Case { name: HISTORY.into(), wanted, told: or_end(told)?, tabled: Tabled::No });
     }
     Ok(())
 }

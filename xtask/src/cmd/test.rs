@@ -24,6 +24,7 @@ use crate::record::baseline::deciding;
 use crate::record::exit_codes::{ExitCodes, bisect_code, ground};
 use crate::record::model::{Outcome, Run, worst_exit_code};
 use crate::record::store::{timestamp, write_atomically};
+use crate::run::context::{CutOff, Options};
 use crate::tell;
 use crate::tell::terminal::status_line;
 
@@ -57,7 +58,7 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
         })?;
     }
     let splats = read_splats(&session.lab)?;
-    let options = args.run.options();
+    let options = Options { cut_off: CutOff::RunAgain, ..args.run.options() };
     let mut worst = Vec::new();
     for round in 1..=args.repeat {
         if args.repeat > 1 {

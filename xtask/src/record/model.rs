@@ -253,6 +253,9 @@ pub struct CheckRecord {
     /// What was counted, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub figures: BTreeMap<String, u64>,
+    /// Which boot of the cell this is from, if not the first: the first crashed before the check began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<u32>,
     /// The sub-results.
     pub subs: Vec<SubRecord>,
 }

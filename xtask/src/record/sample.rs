@@ -21,6 +21,7 @@ pub fn check(name: &str, status: CheckStatus, reason: &str, subs: Vec<SubRecord>
         plan,
         ms: 1500,
         figures: BTreeMap::new(),
+        boot: None,
         subs,
     }
 }

@@ -61,7 +61,7 @@ pub fn watch(
     questions: &[Option<Question>],
 ) -> Result<Watched> {
     let cell = ready.work.cell.to_string();
-    let files = Files::new(context, &ready.work.cell.slug());
+    let files = Files::new(context, &ready.slug());
     let sent = ready.sent();
     let programs: Vec<Program> = sent.iter().map(|(_, program)| (*program).clone()).collect();
     let image = image(context, &ready.init, &programs, None)?;
@@ -200,7 +200,7 @@ pub fn shared_verdict(
     // The key of a boot that never was is nobody's.
     record.keys = Keys { image: watched.keys.image.clone(), ..kernel_keys(ready) };
     record.timings_ms = BTreeMap::from([("build".to_owned(), ready.build_ms)]);
-    for (kind, name) in Files::new(context, &ready.work.cell.slug()).names(context, kernel) {
+    for (kind, name) in Files::new(context, &ready.slug()).names(context, kernel) {
         record.files.insert(kind, name);
     }
     record.same_as = Some(shown_by.to_owned());

@@ -21,7 +21,11 @@ use crate::run::tree_facts::{Ia32, TreeFacts};
 use crate::vm::machine::{Boot, Console, Debugger};
 use crate::vm::session::JobCheck;
 
+/// The number of a cell's first boot.
+pub const FIRST_BOOT: u32 = 1;
+
 /// Everything that one boot needs.
+#[derive(Clone)]
 pub struct Ready {
     /// The work.
     pub work: GuestWork,
@@ -39,6 +43,8 @@ pub struct Ready {
     pub code: Option<Key>,
     /// Time that the kernel took.
     pub build_ms: u64,
+    /// Which boot of its cell it is.
+    pub boot: u32,
 }
 
 /// What a check comes with.
@@ -68,6 +74,21 @@ impl Prepared {
 }
 
 impl Ready {
+    /// The same guest for another boot, with the checks of these names alone.
+    pub fn only(&self, boot: u32, is_wanted: impl Fn(&str) -> bool) -> Self {
+        let mut rest = Self { boot, ..self.clone() };
+        let checks = self.work.checks.iter().cloned().zip(self.prepared.iter().cloned());
+        let wanted = checks.filter(|(planned, _)| is_wanted(planned.check.name.as_str()));
+        (rest.work.checks, rest.prepared) = wanted.unzip();
+        rest
+    }
+
+    /// What its files are called.
+    pub fn slug(&self) -> String {
+        let slug = self.work.cell.slug();
+        if self.boot == FIRST_BOOT { slug } else { format!("{slug}.boot{}", self.boot) }
+    }
+
     /// What models need to know of the kernel.
     pub fn subject(&self) -> Subject<'_> {
         let has_ia32 = !self.kernel.lacks("IA32_EMULATION");

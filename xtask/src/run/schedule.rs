@@ -15,7 +15,7 @@ use crate::run::guest;
 use crate::run::kernel::{self, Built, Kernel};
 use crate::run::program::{self, Compiled, Program};
 use crate::run::queue::{Boot, CloseOnDrop, Queue};
-use crate::run::ready::{Prepared, Ready};
+use crate::run::ready::{FIRST_BOOT, Prepared, Ready};
 use crate::run::shown::{Likenesses, has_successor};
 use crate::run::source::{self, Applied, Source};
 use crate::run::static_check::{self, StaticResult, Subject};
@@ -245,6 +245,7 @@ fn try_build(
             init: faulty_init(context, guest, arch)?.unwrap_or_else(|| init.clone()),
             prepared,
             facts: facts.clone(),
+            boot: FIRST_BOOT,
         };
         let on_host = if statics == Statics::Made { guest::made_on_host(context, &ready)? } else { None };
         readies.push(on_host.map_or(Ok(ready), |record| Err(Box::new(record))));

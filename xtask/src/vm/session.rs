@@ -20,6 +20,12 @@ use crate::vm::overdue::Deadline;
 /// What init itself may take to kill a check and to send what is left.
 const GRACE: Duration = Duration::from_secs(15);
 
+/// A boot that takes no longer is a usual one.
+const USUAL_BOOT: Duration = Duration::from_millis(2500);
+
+/// Most times longer than usual that the lab waits.
+const PATIENCE_MAX: u32 = 4;
+
 /// Most that a transcript takes on disk; what follows is still read and judged.
 const TRANSCRIPT_BYTES_MAX: u64 = 64 << 20;
 
@@ -147,6 +153,7 @@ pub fn converse(
         limits,
         started: Instant::now(),
         booted: None,
+        patience: 1,
         file: Capped { file: fs::File::create(transcript)?, left: TRANSCRIPT_BYTES_MAX },
         reader: FrameReader::new(),
     };
@@ -215,6 +222,7 @@ struct Listener<'a> {
     limits: Limits,
     started: Instant,
     booted: Option<Duration>,
+    patience: u32,
     file: Capped,
     reader: FrameReader,
 }
@@ -251,7 +259,9 @@ impl Listener<'_> {
         let grace = self.limits.grace;
         let next = match frame.kind {
             FrameType::Hello => {
-                self.booted = Some(self.started.elapsed());
+                let booted = self.started.elapsed();
+                self.booted = Some(booted);
+                self.patience = patience(booted);
                 grace
             }
             FrameType::Start => {
@@ -265,8 +275,15 @@ impl Listener<'_> {
             _ => return,
         };
         let left = self.limits.guest.saturating_sub(self.started.elapsed());
-        deadline.set(next.min(left));
+        deadline.set((next * self.patience).min(left));
     }
+}
+
+/// How many times longer than usual the lab waits for a guest whose boot took so long: on a busy host the
+/// guest's own clock is late, and its watchdogs are to speak first.
+fn patience(booted: Duration) -> u32 {
+    let times = booted.as_millis().div_ceil(USUAL_BOOT.as_millis());
+    u32::try_from(times).unwrap_or(PATIENCE_MAX).clamp(1, PATIENCE_MAX)
 }
 
 /// A file that takes no more than it may.
@@ -287,6 +304,12 @@ impl Capped {
 mod tests {
     use super::*;
     use expect_test::expect;
+
+    #[test]
+    fn a_guest_that_boots_slowly_has_more_time() {
+        let of = |ms| patience(Duration::from_millis(ms));
+        assert_eq!([of(0), of(1300), of(2500), of(2501), of(7000), of(60_000)], [1, 1, 1, 2, 3, 4]);
+    }
 
     #[test]
     fn a_job_is_text_and_inputs() {

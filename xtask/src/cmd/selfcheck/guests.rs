@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::cli::SelfcheckArgs;
 use crate::cmd::engine::{GoOn, Phases, run_phases};
-use crate::cmd::selfcheck::{Case, Wanted};
+use crate::cmd::selfcheck::{Case, Tabled, Wanted};
 use crate::cmd::session::Session;
 use crate::judge::guest_fault::{differences, guest_time};
 use crate::lab::Lab;
@@ -18,7 +18,7 @@ use crate::parse::splat::Splats;
 use crate::plan::select::Selection;
 use crate::plan::work::{Plan, PlannedCheck, Planted, Scope};
 use crate::record::model::{CellRecord, Run};
-use crate::run::context::Options;
+use crate::run::context::{CutOff, Options};
 use crate::run::event::{Cached, Event, Step};
 use crate::tell;
 use crate::tell::selfcheck::FaultResult;
@@ -53,7 +53,8 @@ pub(super) fn run(
     }
     let (plan, cells) = plan(&mut session.lab, &faults)?;
     // What is wanted of some is that the lab itself is in trouble: that is not tried again.
-    let options = Options { retries: 0, fail_fast: false, ..args.run.options() };
+    let cut_off = CutOff::RunAgain;
+    let options = Options { retries: 0, fail_fast: false, cut_off, ..args.run.options() };
     let fault_of = |record: &CellRecord| cells.iter().position(|cell| *cell == record.id);
     let mut on_event = |terminal: &mut Terminal, event: &Event| match event {
         Event::Cell(record) => {
@@ -96,7 +97,8 @@ fn case(result: FaultResult, fault: &GuestFault) -> Case {
         true => Ok(result.reason),
         false => Err(result.wrong.join("; ")),
     };
-    Case { name: result.name, wanted: format!("{}: {}", fault.outcome.word(), fault.what), told }
+    let wanted = format!("{}: {}", fault.outcome.word(), fault.what);
+    Case { name: result.name, wanted, told, tabled: Tabled::Yes }
 }
 
 /// A guest for each fault, and the ids of their cells. Each becomes a series of the lab, whose kernel is that of
