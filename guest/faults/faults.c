@@ -21,6 +21,7 @@
 #include "faults.h"
 
 #define PROVOKE_FILE	"/sys/kernel/debug/provoke-crash/DIRECT"
+#define KERNEL_FILE	"/sys/module/lab_fault/parameters/now"
 
 #define CONSOLE_BYTES	(4 << 20)
 #define FLOOD_BYTES	(200l << 20)
@@ -58,13 +59,16 @@ static int pass(void)
 	return report(true, "pass");
 }
 
-/* Keeps RCU waiting for this CPU all the time: without that nothing stalls. */
-static void keep_rcu_busy(void)
+/* A fault of the kernel's own: guest/faults/kernel.patch. */
+static int in_kernel(const char *name)
 {
-	/* A file that is closed is freed by RCU, and there is always one more. */
-	if (!fork())
-		for (;;)
-			close(open("/dev/null", O_RDONLY));
+	int error;
+
+	fflush(stdout);
+	error = fault_write(KERNEL_FILE, name, strlen(name));
+	if (error)
+		fprintf(stderr, "writing %s to " KERNEL_FILE ": %s\n", name, strerror(-error));
+	return report(!error, name);
 }
 
 static int provoke(const char *type)
@@ -72,10 +76,6 @@ static int provoke(const char *type)
 	int status, error;
 	pid_t pid;
 
-	if (!strcmp(type, "LOOP")) {
-		keep_rcu_busy();
-		usleep(100000);
-	}
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {
@@ -323,9 +323,11 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "provoke"))
 		return provoke(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "kernel"))
+		return in_kernel(argv[2]);
 	for (i = 0; argc == 2 && i < ARRAY_SIZE(faults); i++)
 		if (!strcmp(argv[1], faults[i].name))
 			return faults[i].run();
-	fprintf(stderr, "usage: faults NAME, or faults provoke TYPE\n");
+	fprintf(stderr, "usage: faults NAME, faults provoke TYPE, or faults kernel NAME\n");
 	return 2;
 }

@@ -91,7 +91,7 @@ mod tests {
             (|record| record.outcome = Outcome::Infra, "infra instead of crashed"),
             (|record| record.excerpt.clear(), "neither reason nor excerpt shows"),
             (|record| drop(record.checks.pop()), "checks: pass instead of pass fail"),
-            (|record| drop(record.timings_ms.insert("guest".into(), 6_000)), "5 at most"),
+            (|record| record.timings_ms = [("guest".to_owned(), 6_000)].into(), "5 at most"),
         ];
         for (change, told) in changes {
             let mut record = record();

@@ -44,6 +44,8 @@ pub enum Plant {
     Init(String),
     /// In a kernel of its own, by the name that [`KERNEL_PATCH`] has for it.
     Kernel(String),
+    /// In the same kernel, when the faulty check wants it.
+    KernelInCheck(String),
     /// In nothing but the kernel's command line.
     CommandLine(String),
     /// In the host.
@@ -132,7 +134,7 @@ impl GuestFault {
         let own = match &self.plant {
             Plant::Kernel(name) => format!("lab_fault={name}"),
             Plant::CommandLine(words) => words.clone(),
-            Plant::Check(_) | Plant::Init(_) | Plant::Host(_) => String::new(),
+            Plant::Check(_) | Plant::KernelInCheck(_) | Plant::Init(_) | Plant::Host(_) => String::new(),
         };
         format!("{own} {}", self.append).trim().to_owned()
     }
@@ -144,7 +146,7 @@ impl GuestFault {
     pub fn series(&self, root: &Path, required: &SeriesName) -> Result<Series> {
         let path = root.join(KERNEL_PATCH);
         let patches = match &self.plant {
-            Plant::Kernel(_) => vec![
+            Plant::Kernel(_) | Plant::KernelInCheck(_) => vec![
                 Patch::parse("kernel.patch", fs::read(&path)?)
                     .with_context(|| format!("reading {}", path.display()))?,
             ],
@@ -189,7 +191,7 @@ impl GuestFault {
         if self.deadline > DEADLINE_MAX {
             return refuse(format!("a deadline of more than {}s", DEADLINE_MAX.as_secs()));
         }
-        if let Plant::Init(name) | Plant::Kernel(name) = &self.plant
+        if let Plant::Init(name) | Plant::Kernel(name) | Plant::KernelInCheck(name) = &self.plant
             && !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
         {
             return refuse(format!("`{name}` is no name: lower case letters and `-`"));
@@ -198,10 +200,10 @@ impl GuestFault {
     }
 }
 
-/// The faults that the globs name; without globs all of them.
+/// All of the faults.
 ///
 /// # Errors
-/// A usage fault that names the entry; a no-match fault if no glob matches any.
+/// A usage fault that names the entry.
 pub fn read(root: &Path) -> Result<Vec<GuestFault>> {
     let path = root.join(FILE);
     let text = fs::read_to_string(&path).map_err(|error| Fault::usage(error.to_string()))?;

@@ -18,7 +18,7 @@ use crate::vm::monitor::Monitor;
 use crate::vm::overdue::Deadline;
 
 /// What init itself may take to kill a check and to send what is left.
-const GRACE: Duration = Duration::from_secs(15);
+const GRACE: Duration = Duration::from_secs(20);
 
 /// A boot that takes no longer is a usual one.
 const USUAL_BOOT: Duration = Duration::from_millis(2500);

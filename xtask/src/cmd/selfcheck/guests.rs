@@ -27,7 +27,7 @@ use crate::tell::terminal::Terminal;
 /// Time of the checks before and after the faulty one.
 const HEALTHY_CHECK: Duration = Duration::from_secs(20);
 
-/// Boots that QEMU's end may take longer than the deadline that is looked at, before the lab ends it.
+/// How much longer than its deadline a guest may run before the lab ends it.
 const SPARE: Duration = Duration::from_secs(5);
 
 /// The faults, and what each is.
@@ -127,6 +127,7 @@ fn checks(fault: &GuestFault) -> Result<Vec<PlannedCheck>> {
     let healthy = || vec!["pass".to_owned()];
     let faulty = match &fault.plant {
         Plant::Check(arguments) => arguments.clone(),
+        Plant::KernelInCheck(name) => vec!["kernel".to_owned(), name.clone()],
         Plant::Init(_) | Plant::Kernel(_) | Plant::CommandLine(_) | Plant::Host(_) => healthy(),
     };
     let all = [
