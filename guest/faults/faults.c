@@ -250,7 +250,7 @@ static int binary(void)
 
 static int change_clock(void)
 {
-	static const time_t times[] = { 1, 2147483000, 86400 };
+	static const time_t times[] = { 1000, 2147483000, 86400 };
 	struct timespec now = { 0 };
 	size_t i;
 

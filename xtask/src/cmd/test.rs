@@ -66,6 +66,7 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
             tell::print(&status_line(&Style::new().cyan(), "ROUND", None, &text));
         }
         let (run, _) = engine::run_plan(&session, &plan, &options, &splats, 0)?;
+        tell_unused(&splats, &run);
         worst.extend(deciding(&run).map(|(cell, outcome)| (outcome, ground(cell))));
         if args.save_names {
             save_names(&session.lab, &plan, &run)?;
@@ -79,6 +80,22 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
         ExitCodes::Lab => worst_exit_code(worst.into_iter().map(|(outcome, _)| outcome)),
         ExitCodes::Bisect => bisect_code(worst, args.bad_if),
     })
+}
+
+/// Tells of allow entries that excused nothing, where guests were booted that they could have excused.
+fn tell_unused(splats: &Splats, run: &Run) {
+    let booted: Vec<_> = run.cells.iter().filter(|cell| !cell.keys.boot.is_empty()).collect();
+    if booted.is_empty() {
+        return;
+    }
+    for allow in splats.allows() {
+        let pattern = allow.pattern.as_str();
+        let is_used = booted.iter().flat_map(|cell| &cell.excused).any(|excused| excused.pattern == pattern);
+        if !is_used {
+            let text = format!("configs/splats.toml: nothing in this run fits the entry `{pattern}`");
+            tell::print(&status_line(&Style::new().yellow(), "NOTE", None, &text));
+        }
+    }
 }
 
 /// Takes the tests of all guests from a point of their tree, or from another tree.

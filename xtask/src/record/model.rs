@@ -130,6 +130,9 @@ pub struct CellRecord {
     /// What the kernel log said.
     #[serde(default)]
     pub findings: Vec<FindingRecord>,
+    /// What it said that an entry of `splats.toml` excuses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excused: Vec<ExcusedRecord>,
     /// Time per stage.
     #[serde(default)]
     pub timings_ms: BTreeMap<String, u64>,
@@ -169,6 +172,7 @@ impl CellRecord {
             attempts: Vec::new(),
             checks: Vec::new(),
             findings: Vec::new(),
+            excused: Vec::new(),
             timings_ms: BTreeMap::new(),
             files: BTreeMap::new(),
             excerpt,
@@ -331,6 +335,17 @@ pub struct FindingRecord {
     pub check: String,
     /// First to last line of the report.
     pub excerpt: Vec<String>,
+}
+
+/// Something that the kernel log says, and that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExcusedRecord {
+    /// Its stable title.
+    pub title: String,
+    /// The pattern of the entry that excuses it.
+    pub pattern: String,
+    /// Why, as the entry says.
+    pub reason: String,
 }
 
 #[cfg(test)]

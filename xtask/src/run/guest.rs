@@ -8,14 +8,16 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 
-use crate::judge::{CheckState, Evidence, JudgedCheck, Known, VerdictSource, judge, judge_without_guest};
+use crate::judge::{
+    CheckState, Evidence, JudgedCheck, Known, Verdict, VerdictSource, judge, judge_without_guest,
+};
 use crate::lab::check::{CheckKind, PlanSource};
 use crate::parse::ktap::RepeatedNames;
-use crate::parse::splat::{Finding, Splats};
+use crate::parse::splat::{Allowed, Finding, Splats};
 use crate::parse::transcript::{Collector, Reading, Transcript, scan_console};
 use crate::plan::key::KeyBuilder;
 use crate::plan::work::PlannedCheck;
-use crate::record::model::{AccelRecord, CellRecord, CellRole, Host, Keys};
+use crate::record::model::{AccelRecord, CellRecord, CellRole, ExcusedRecord, Host, Keys};
 use crate::record::store::timestamp;
 use crate::run::artifact::{Files, Texts, Told, last_lines, read_end};
 use crate::run::context::Context;
@@ -32,6 +34,9 @@ use crate::vm::machine::Boot;
 use crate::vm::registers;
 use crate::vm::session::{Conversation, Job, Limits, converse};
 use crate::vm::watchdogs;
+
+/// Findings of a guest that get files and lines: each takes some seconds.
+const DECODED_MAX: usize = 4;
 
 /// What one boot showed: all that a verdict is made of, for this cell and for those that would show the same.
 pub struct Watched {
@@ -152,7 +157,7 @@ pub fn verdict(
     watched: &Watched,
 ) -> Result<CellRecord> {
     let cell = ready.work.cell.to_string();
-    let verdict = judge(&Evidence {
+    let mut verdict = judge(&Evidence {
         cell: &cell,
         nonce: &watched.nonce,
         checks: &judged_checks(context, ready, questions, &watched.transcript.checks)?,
@@ -166,6 +171,7 @@ pub fn verdict(
         expected: &context.lab.expected,
         today: &timestamp(SystemTime::now())[..10],
     });
+    decode(context, ready, &mut verdict);
     Ok(CellRecord {
         id: cell,
         outcome: verdict.outcome,
@@ -176,6 +182,7 @@ pub fn verdict(
         attempts: Vec::new(),
         checks: verdict.checks,
         findings: verdict.findings,
+        excused: excused(&watched.transcript),
         timings_ms: watched.timings.clone(),
         files: watched.files.clone(),
         excerpt: verdict.excerpt,
@@ -183,6 +190,31 @@ pub fn verdict(
         same_as: None,
         found_in: None,
     })
+}
+
+fn excused(transcript: &Transcript) -> Vec<ExcusedRecord> {
+    let allowed = transcript.findings.allowed.iter();
+    let record = |one: &Allowed<u16>| ExcusedRecord {
+        title: one.finding.title.clone(),
+        pattern: one.pattern.clone(),
+        reason: one.reason.clone(),
+    };
+    allowed.map(record).collect()
+}
+
+/// Gives the reports files and lines, where the kernel knows them. Without them they stay as they are.
+fn decode(context: &Context<'_>, ready: &Ready, verdict: &mut Verdict) {
+    let Some(decoder) = &ready.decoder else { return };
+    let of_findings = verdict.findings.iter_mut().take(DECODED_MAX).map(|finding| &mut finding.excerpt);
+    for lines in of_findings.chain([&mut verdict.excerpt]).filter(|lines| !lines.is_empty()) {
+        match decoder.decode(lines) {
+            Ok(decoded) => *lines = decoded,
+            Err(error) => {
+                context.note(format!("{}: {error:#}", ready.work.cell));
+                return;
+            }
+        }
+    }
 }
 
 /// Judges a cell by what the guest of another showed, whose likeness is the same.

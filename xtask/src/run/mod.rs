@@ -12,6 +12,7 @@ pub mod commits;
 pub mod compiler;
 pub mod config;
 pub mod context;
+pub mod decode;
 pub mod event;
 pub mod fetch;
 pub mod fixtures;

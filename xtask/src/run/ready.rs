@@ -13,6 +13,7 @@ use crate::plan::work::{GuestWork, PlannedCheck};
 use crate::record::model::SubRecord;
 use crate::run::cache::file_digest;
 use crate::run::context::Context;
+use crate::run::decode::Decoder;
 use crate::run::image::{CHECKS_FOLDER, Image};
 use crate::run::kernel::Kernel;
 use crate::run::oracle::{Question, Subject};
@@ -43,6 +44,8 @@ pub struct Ready {
     pub code: Option<Key>,
     /// Time that the kernel took.
     pub build_ms: u64,
+    /// What knows the lines of the kernel's code, if anything does.
+    pub decoder: Option<Decoder>,
     /// Which boot of its cell it is.
     pub boot: u32,
 }

@@ -10,6 +10,7 @@ use crate::plan::work::{GuestWork, KernelWork, Plan, PlannedCheck};
 use crate::record::model::{CellRecord, Host, Outcome};
 use crate::run::code::code_key;
 use crate::run::context::Context;
+use crate::run::decode::Decoder;
 use crate::run::event::{Cached, Step};
 use crate::run::guest;
 use crate::run::kernel::{self, Built, Kernel};
@@ -226,6 +227,7 @@ fn try_build(
     let code = code_key(context, &kernel)?;
     let timer = context.timer(Step::Programs, &subject);
     let init = program::init(context, arch.native_abi(), None)?;
+    let decoder = Decoder::find(context, source, &kernel)?;
     let mut readies = Vec::new();
     let subject = Subject::new(context, source, source_work, &kernel, work)?;
     for guest in guests_of(plan, at) {
@@ -245,6 +247,7 @@ fn try_build(
             init: faulty_init(context, guest, arch)?.unwrap_or_else(|| init.clone()),
             prepared,
             facts: facts.clone(),
+            decoder: decoder.clone(),
             boot: FIRST_BOOT,
         };
         let on_host = if statics == Statics::Made { guest::made_on_host(context, &ready)? } else { None };

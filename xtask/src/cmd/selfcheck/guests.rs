@@ -51,6 +51,8 @@ pub(super) fn run(
     if faults.is_empty() {
         return Ok(Vec::new());
     }
+    // What needs no kernel of its own need not wait for one.
+    faults.sort_by_key(|fault| matches!(fault.plant, Plant::Kernel(_) | Plant::KernelInCheck(_)));
     let (plan, cells) = plan(&mut session.lab, &faults)?;
     // What is wanted of some is that the lab itself is in trouble: that is not tried again.
     let cut_off = CutOff::RunAgain;
