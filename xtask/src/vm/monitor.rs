@@ -113,7 +113,13 @@ mod tests {
         let monitor = Monitor::new().unwrap();
         let listener = UnixListener::bind(monitor.path()).unwrap();
         std::thread::scope(|scope| {
-            scope.spawn(move || listener.accept().unwrap().0.write_all(lines.as_bytes()).unwrap());
+            scope.spawn(move || {
+                let mut stream = listener.accept().unwrap().0;
+                stream.write_all(lines.as_bytes()).unwrap();
+                stream.shutdown(std::net::Shutdown::Write).unwrap();
+                // Whoever asks may still write.
+                std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
+            });
             monitor.registers()
         })
     }
