@@ -14,12 +14,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fault.h"
 #include "job.h"
 #include "kmsg.h"
 #include "port.h"
 #include "run_check.h"
 #include "setup.h"
 #include "shell.h"
+#include "watchdogs.h"
 
 #define JOB_WAIT_MS	30000	/* silence of the host while it still has to say something */
 #define PLANT_WAIT_MS	5000	/* it comes at once, unless the host is slow */
@@ -120,20 +122,25 @@ static void receive_job(void)
 	}
 }
 
-static void send_hello(void)
+static u64 boot_ms(void)
 {
 	struct timespec since_boot;
+
+	clock_gettime(CLOCK_BOOTTIME, &since_boot);
+	return since_boot.tv_sec * 1000ull + since_boot.tv_nsec / 1000000;
+}
+
+static void send_hello(void)
+{
 	struct utsname name;
 	char text[1024];
 	int length;
 
 	uname(&name);
-	clock_gettime(CLOCK_BOOTTIME, &since_boot);
 	length = snprintf(text, sizeof(text),
-			  "nonce %s\nrelease %s\nversion %s\nmachine %s\ncpus %ld\nms %lld\n",
+			  "nonce %s\nrelease %s\nversion %s\nmachine %s\ncpus %ld\nms %llu\n",
 			  job.nonce, name.release, name.version, name.machine,
-			  sysconf(_SC_NPROCESSORS_ONLN),
-			  since_boot.tv_sec * 1000ll + since_boot.tv_nsec / 1000000);
+			  sysconf(_SC_NPROCESSORS_ONLN), boot_ms());
 	port_send(FRAME_HELLO, CHECK_NONE, text, length);
 }
 
@@ -161,6 +168,8 @@ static void send_end(size_t done)
 	char text[128];
 	int length;
 
+	if (fault_is(FAULT_OTHER_NONCE))
+		job.nonce[0] ^= 1;
 	length = snprintf(text, sizeof(text), "nonce %s\nchecks %zu\nframes %u\n", job.nonce, done,
 			  port_frames_sent());
 	port_send(FRAME_END, CHECK_NONE, text, length);
@@ -178,14 +187,19 @@ static void run_job(void)
 	if (kmsg_fd < 0)
 		fatal("opening /dev/kmsg: %s", strerror(-kmsg_fd));
 	receive_job();
+	watchdogs_set(&job, boot_ms());
 	send_hello();
+	fault_at(FAULT_POINT_HELLO);
 	kmsg_drain(CHECK_NONE);
 	run_prepare(kmsg_fd);
-	for (i = 0; i < job.count; i++)
+	for (i = 0; i < job.count; i++) {
+		if (i == 1)
+			fault_at(FAULT_POINT_CHECK);
 		if (!run_check(&job.checks[i], problem, sizeof(problem)))
 			fatal("%s", problem);
+	}
 	plant_warning();
-	send_end(job.count);
+	send_end(fault_is(FAULT_COUNT_WRONG) ? 0 : job.count);
 }
 
 static void ignore_signals(void)
@@ -210,6 +224,7 @@ int main(void)
 		return 1;
 	}
 	ignore_signals();
+	fault_at(FAULT_POINT_BOOT);
 	if (!setup_system(text, sizeof(text)))
 		fatal("%s", text);
 	if (cmdline_value("lab.mode", text, sizeof(text)) && !strcmp(text, "shell"))

@@ -11,6 +11,7 @@
 
 #include "kmsg.h"
 #include "port.h"
+#include "setup.h"
 
 #define RECORD_BYTES_MAX	(16 * 1024)	/* twice of what the kernel formats at most */
 #define FORWARD_RECORDS_MAX	512
@@ -67,6 +68,17 @@ void kmsg_forward(u16 check)
 void kmsg_drain(u16 check)
 {
 	forward(check, DRAIN_RECORDS_MAX);
+}
+
+void kmsg_ask(const char *orders, u16 check)
+{
+	char order[2] = { 0 };
+
+	for (; *orders; orders++) {
+		order[0] = *orders;
+		write_file("/proc/sysrq-trigger", order);
+		kmsg_drain(check);
+	}
 }
 
 bool kmsg_saw_warning(void)

@@ -14,6 +14,9 @@ void kmsg_forward(u16 check);
 /* Forwards everything that is there, up to the last record. */
 void kmsg_drain(u16 check);
 
+/* Lets the kernel say what its tasks do: `orders` are letters of sysrq. Forwards it. */
+void kmsg_ask(const char *orders, u16 check);
+
 /* True if a record with the text of a warning went out since the last call. */
 bool kmsg_saw_warning(void);
 

@@ -23,6 +23,8 @@
 #define SEND_RETRIES_MAX	1000
 #define SEND_RETRY_MS		5
 
+#define ASK_WAIT_MS		100	/* the frame is small, and begun */
+
 struct buffer {
 	struct frame_header header;
 	u8 payload[FRAME_PAYLOAD_MAX];
@@ -231,6 +233,27 @@ const char *port_receive(struct frame *frame, int wait_ms)
 	return NULL;
 }
 
+static bool host_has_gone;
+
+int port_poll_fd(void)
+{
+	return host_has_gone ? -1 : port_fd;
+}
+
+bool port_asks(void)
+{
+	struct pollfd poll_fd = { .fd = port_poll_fd(), .events = POLLIN };
+	struct frame frame;
+
+	if (poll_fd.fd < 0 || poll(&poll_fd, 1, 0) <= 0)
+		return false;
+	if (poll_fd.revents & POLLIN && !port_receive(&frame, ASK_WAIT_MS))
+		return frame.type == FRAME_EVIDENCE;
+	/* Nobody there, or nobody that makes sense: it would only keep us awake. */
+	host_has_gone = true;
+	return false;
+}
+
 u32 port_frames_sent(void)
 {
 	return sent;
@@ -249,3 +272,28 @@ void port_farewell(void)
 		port_wait(POLLIN, give_up - now_ms());
 	}
 }
+
+#ifdef LAB_FAULT
+void port_break(enum port_damage damage)
+{
+	struct frame_header header = { .magic = FRAME_MAGIC, .type = FRAME_OUTPUT, .seq = sent };
+
+	switch (damage) {
+	case PORT_CLOSED:
+		close(port_fd);
+		break;
+	case PORT_CUT:
+		header.length = FRAME_PAYLOAD_MAX;
+		port_write((const u8 *)&header, sizeof(header));
+		port_write(out.payload, FRAME_PAYLOAD_MAX / 2);
+		port_farewell();
+		reset_machine();
+	case PORT_GARBAGE:
+		port_write((const u8 *)"this is no frame at all\n", 24);
+		break;
+	case PORT_SKIPPED:
+		sent++;
+		break;
+	}
+}
+#endif

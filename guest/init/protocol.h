@@ -55,6 +55,8 @@ enum frame_type {
 	 */
 	FRAME_JOB	= 0x01,
 	FRAME_INPUT	= 0x02,	/* the next bytes of a check's standard input */
+	/* The guest's time is over: init lets the kernel say what all tasks are doing. */
+	FRAME_EVIDENCE	= 0x03,
 
 	/* guest to host */
 

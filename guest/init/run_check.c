@@ -23,7 +23,12 @@
 
 #define WAIT_MS_MAX	1000	/* nothing depends on it: a second look costs nothing */
 #define GRACE_MS	100	/* for processes that are on their way out by themselves */
-#define KILL_MS_MAX	15000	/* until a killed process counts as stuck in the kernel */
+#define KILL_MS_MAX	10000	/* until a killed process counts as stuck in the kernel */
+#define FDS_MAX		4
+
+/* Blocked tasks, what the CPUs do, all tasks: in this order, since the last is long. */
+#define EVIDENCE	"wlt"
+#define EVIDENCE_STUCK	"w"
 
 struct run {
 	const struct check *check;
@@ -35,6 +40,7 @@ struct run {
 };
 
 static int kmsg_poll_fd;
+static u16 current;		/* the check that is running */
 static char bytes[FRAME_PAYLOAD_MAX];
 
 static void on_child(int number)
@@ -55,9 +61,10 @@ void run_prepare(int kmsg_fd)
 }
 
 /* Sleeps until a child ends, a descriptor is ready or the time is over. */
-static void wait_for_event(struct pollfd *fds, size_t count, u64 until_ms)
+static void wait_for_event(const struct pollfd *wanted, size_t count, u64 until_ms)
 {
 	u64 now = now_ms(), left_ms = until_ms > now ? until_ms - now : 0;
+	struct pollfd fds[FDS_MAX];
 	struct timespec timeout;
 	sigset_t none;
 
@@ -66,7 +73,10 @@ static void wait_for_event(struct pollfd *fds, size_t count, u64 until_ms)
 	timeout.tv_sec = left_ms / 1000;
 	timeout.tv_nsec = left_ms % 1000 * 1000000;
 	sigemptyset(&none);
-	ppoll(fds, count, &timeout, &none);
+	memcpy(fds, wanted, count * sizeof(*fds));
+	fds[count] = (struct pollfd) { .fd = port_poll_fd(), .events = POLLIN };
+	if (ppoll(fds, count + 1, &timeout, &none) > 0 && fds[count].revents && port_asks())
+		kmsg_ask(EVIDENCE, current);
 }
 
 /* Forwards one piece of a stream; false when there is nothing now. */
@@ -142,12 +152,13 @@ static void run_program(struct run *run)
 /* Waits for all children to end, up to a limit. */
 static bool wait_for_all(struct run *run, unsigned int *killed, unsigned int ms_max)
 {
+	struct pollfd nothing = { .fd = -1 };
 	u64 until = now_ms() + ms_max;
 
 	while (reap(run, killed)) {
 		if (now_ms() >= until)
 			return false;
-		wait_for_event(NULL, 0, until);
+		wait_for_event(&nothing, 0, until);
 	}
 	return true;
 }
@@ -205,6 +216,7 @@ bool run_check(const struct check *check, char *problem, size_t size)
 	struct run run = { .check = check };
 	int error;
 
+	current = check->index;
 	send_start(check);
 	run.started_ms = now_ms();
 	error = spawn(check, &run.child);
@@ -218,7 +230,7 @@ bool run_check(const struct check *check, char *problem, size_t size)
 	run_program(&run);
 	if (!clear_up(&run)) {
 		forward_streams(&run);
-		kmsg_drain(check->index);
+		kmsg_ask(EVIDENCE_STUCK, check->index);
 		snprintf(problem, size, "check %u: %s does not die of SIGKILL", check->index,
 			 run.child.pid > 0 ? check->argv[0] : "a process that it left");
 		return false;

@@ -16,7 +16,7 @@ use crate::lab::mail::Choice;
 use crate::plan::select::Selection;
 use crate::plan::shard::Shard;
 use crate::record::exit_codes::{BadIf, ExitCodes};
-use crate::run::context::{AccelChoice, ClockChoice, Options};
+use crate::run::context::{AccelChoice, ClockChoice, CutOff, Options};
 
 /// A kernel test lab: a patch series and a kernel tree go in, a verdict comes out.
 #[derive(Debug, Parser)]
@@ -384,6 +384,7 @@ impl RunArgs {
             retries: self.retries,
             clock: ClockChoice::Host,
             kernel: self.kernel.clone(),
+            cut_off: CutOff::Left,
         }
     }
 }

@@ -55,9 +55,12 @@ pub struct SelfcheckArgs {
     /// Which suite; default: all of them.
     #[arg(value_enum)]
     pub suite: Option<SelfcheckSuite>,
-    /// Only cases whose names begin with this.
-    #[arg(long, value_name = "NAME")]
-    pub only: Option<String>,
+    /// Only cases with these names; `*` stands for any text.
+    #[arg(value_name = "GLOB")]
+    pub names: Vec<String>,
+    /// Show the cases, and do nothing.
+    #[arg(long)]
+    pub list: bool,
     /// How to run them.
     #[command(flatten)]
     pub run: RunArgs,
@@ -70,6 +73,8 @@ pub enum SelfcheckSuite {
     Bisect,
     /// Labs that are killed, full disks, damaged caches.
     Host,
+    /// Kernels and guests that are broken on purpose.
+    Guests,
 }
 
 /// Flags of `import`.

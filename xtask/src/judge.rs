@@ -6,9 +6,11 @@
 
 mod boot;
 mod check;
+pub mod guest_fault;
 pub mod mutant;
 
 use boot::{blind_log, broken_boot, broken_conversation};
+pub use check::NEVER_BEGAN;
 use check::{judge_check, judge_unsent};
 
 use crate::lab::expected::Expected;
@@ -84,6 +86,8 @@ pub struct Evidence<'a> {
     pub exit: Exit,
     /// What QEMU said of itself.
     pub qemu_said: &'a str,
+    /// What the CPUs were doing when the guest's time was over.
+    pub stuck: &'a [String],
     /// Known failures and skips.
     pub expected: &'a Expected,
     /// `YYYY-MM-DD`.
@@ -262,11 +266,13 @@ fn first_title(evidence: &Evidence<'_>) -> String {
     console_finding(evidence).map(|finding| format!(": {}", finding.title)).unwrap_or_default()
 }
 
+/// The report on the console, else its end; and in front of it what the CPUs were doing at a deadline.
 fn first_excerpt(evidence: &Evidence<'_>) -> Vec<String> {
-    match console_finding(evidence) {
-        Some(finding) => finding.excerpt.clone(),
-        None => evidence.console_tail.to_vec(),
-    }
+    let shown = match console_finding(evidence) {
+        Some(finding) => &finding.excerpt,
+        None => evidence.console_tail,
+    };
+    evidence.stuck.iter().chain(shown).cloned().collect()
 }
 
 /// What the guest was doing when it was last heard of.

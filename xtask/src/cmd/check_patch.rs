@@ -18,7 +18,7 @@ use crate::run::branch::{Branch, branch};
 use crate::run::cache::Cache;
 use crate::run::checkpatch::{self, Checked, Weight};
 use crate::run::compiler::Toolchain;
-use crate::run::context::{AccelChoice, ClockChoice, Context, Options};
+use crate::run::context::{AccelChoice, ClockChoice, Context, CutOff, Options};
 use crate::run::git::Git;
 use crate::run::import::import;
 use crate::run::mailbox::looks_like_mail;
@@ -172,6 +172,7 @@ fn of_lab(
         retries: 0,
         clock: ClockChoice::Host,
         kernel: None,
+        cut_off: CutOff::Left,
     };
     // Nobody listens: standard output holds nothing but results.
     let (sender, _) = channel();

@@ -18,7 +18,7 @@ use crate::lab::kernel::{Abi, Arch};
 use crate::lab::profile::{self, COMMAND, FOLDER, MANIFEST, Profile};
 use crate::record::store::write_atomically;
 use crate::run::compiler::Toolchain;
-use crate::run::context::{AccelChoice, ClockChoice, Context, Options};
+use crate::run::context::{AccelChoice, ClockChoice, Context, CutOff, Options};
 use crate::run::event::Event;
 use crate::run::fixtures::{self, Files};
 use crate::run::profile::load;
@@ -83,6 +83,7 @@ fn options() -> Options {
         retries: 0,
         clock: ClockChoice::Host,
         kernel: None,
+        cut_off: CutOff::Left,
     }
 }
 

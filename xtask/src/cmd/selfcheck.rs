@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `selfcheck`: plants faults for real, and sees that the lab tells where they are.
 
+mod guests;
 mod history;
 mod host;
 
 use std::time::Instant;
 
 use anyhow::Result;
+use clap::ValueEnum;
 use console::Style;
 
 use crate::cli::{Cli, SelfcheckArgs, SelfcheckSuite};
@@ -34,6 +36,61 @@ struct Case {
     wanted: String,
     /// What was told, or why nothing was.
     told: Result<String, String>,
+    tabled: Tabled,
+}
+
+/// Whether a case stands in a table of its suite: then only a failure is told once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tabled {
+    Yes,
+    No,
+}
+
+/// Which cases are wanted: all, or those that a glob fits.
+struct Wanted(Vec<glob::Pattern>);
+
+impl Wanted {
+    fn parse(globs: &[String]) -> Result<Self, Fault> {
+        let parse = |glob: &String| {
+            glob::Pattern::new(glob).map_err(|error| {
+                Fault::usage(format!("`{}` is no glob: {}", glob.escape_default(), error.msg))
+            })
+        };
+        Ok(Self(globs.iter().map(parse).collect::<Result<_, _>>()?))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.is_empty() || self.0.iter().any(|glob| glob.matches(name))
+    }
+
+    /// Refuses a glob that fits no case of these suites.
+    fn check(&self, session: &Session, suites: &[SelfcheckSuite]) -> Result<()> {
+        let names = names(session, suites)?;
+        let stray = self.0.iter().find(|glob| !names.iter().any(|(name, _)| glob.matches(name)));
+        stray.map_or(Ok(()), |glob| {
+            let what = format!("`{}` matches no case", glob.as_str().escape_default());
+            Err(Fault::new(FaultKind::NoMatch, what).help("`cargo xtask selfcheck --list` shows them").into())
+        })
+    }
+}
+
+/// The cases of some suites, and what each is.
+fn names(session: &Session, suites: &[SelfcheckSuite]) -> Result<Vec<(String, String)>> {
+    let mut names = Vec::new();
+    for suite in suites {
+        match suite {
+            SelfcheckSuite::Bisect => {
+                let faults = read(&session.lab, &session.lab.defaults.series)?;
+                names.extend(faults.into_iter().map(|(facts, _)| (facts.name.to_string(), facts.wrong)));
+                names.push((HISTORY.into(), history::wanted()));
+            }
+            SelfcheckSuite::Guests => names.extend(guests::names(session)?),
+            SelfcheckSuite::Host => {
+                names.extend(host::CASES.iter().map(|(name, wanted, _)| ((*name).to_owned(), (*wanted).to_owned())));
+            }
+        }
+    }
+    Ok(names)
 }
 
 /// Runs the verb.
@@ -45,6 +102,15 @@ pub fn run(cli: &Cli, args: &SelfcheckArgs) -> Result<u8> {
         return Err(Fault::usage("--kernel: each case has kernels of its own").into());
     }
     let mut session = Session::open(cli)?;
+    let suites = args.suite.as_ref().map_or(SelfcheckSuite::value_variants(), std::slice::from_ref);
+    let wanted = Wanted::parse(&args.names)?;
+    wanted.check(&session, suites)?;
+    if args.list {
+        let mut cases = names(&session, suites)?;
+        cases.retain(|(name, _)| wanted.has(name));
+        tell::print(&tell::selfcheck::list(&cases));
+        return Ok(fault::EXIT_OK);
+    }
     if !args.run.skip_host_check {
         host_packages(args.run.install_deps, &mut |text| {
             tell::print(&status_line(&Style::new().cyan(), "PACKAGES", None, text));
@@ -52,21 +118,19 @@ pub fn run(cli: &Cli, args: &SelfcheckArgs) -> Result<u8> {
     }
     let splats = read_splats(&session.lab)?;
     let mut cases = Vec::new();
-    if args.suite != Some(SelfcheckSuite::Host) {
-        bisect(&mut session, args, &splats, &mut cases)?;
-    }
-    if args.suite != Some(SelfcheckSuite::Bisect) {
-        let is_wanted = |name: &str| args.only.as_ref().is_none_or(|only| name.starts_with(only.as_str()));
-        host::run(&session, &is_wanted, &mut cases)?;
-    }
-    if cases.is_empty() {
-        return Err(Fault::new(FaultKind::NoMatch, "no case has that name").into());
+    for suite in suites {
+        match suite {
+            SelfcheckSuite::Bisect => bisect(&mut session, args, &wanted, &splats, &mut cases)?,
+            SelfcheckSuite::Guests => cases.extend(guests::run(&mut session, args, &wanted, &splats)?),
+            SelfcheckSuite::Host => host::run(&session, &|name| wanted.has(name), &mut cases)?,
+        }
     }
     let failed = cases.iter().filter(|case| case.told.is_err()).count();
     let text = format!("{} cases, {failed} failed", cases.len());
     let how = if failed == 0 { Style::new().green().bold() } else { Style::new().red().bold() };
     tell::print("\n");
-    cases.iter().for_each(tell_case);
+    let is_new = |case: &&Case| case.tabled == Tabled::No || case.told.is_err();
+    cases.iter().filter(is_new).for_each(tell_case);
     tell::print(&status_line(&how, "SELFCHECK", None, &text));
     Ok(if failed == 0 { fault::EXIT_OK } else { fault::EXIT_CHECK })
 }
@@ -80,23 +144,33 @@ fn tell_case(case: &Case) {
     tell::print(&status_line(&how, word, None, &text));
 }
 
-fn bisect(session: &mut Session, args: &SelfcheckArgs, splats: &Splats, cases: &mut Vec<Case>) -> Result<()> {
-    let is_wanted = |name: &str| args.only.as_ref().is_none_or(|only| name.starts_with(only.as_str()));
+fn bisect(
+    session: &mut Session,
+    args: &SelfcheckArgs,
+    asked: &Wanted,
+    splats: &Splats,
+    cases: &mut Vec<Case>,
+) -> Result<()> {
     let options = args.run.options();
     let series = session.lab.defaults.series.clone();
     for (facts, faulty) in read(&session.lab, &series)? {
-        if is_wanted(facts.name.as_str()) {
+        if asked.has(facts.name.as_str()) {
             let wanted = format!("patch {}: {}", facts.patch, facts.wrong);
             announce(facts.name.as_str(), &wanted);
             let told = planted(session, &facts, faulty, &options, splats);
-            cases.push(Case { name: facts.name.to_string(), wanted, told: or_end(told)? });
+            cases.push(Case {
+                name: facts.name.to_string(),
+                wanted,
+                told: or_end(told)?,
+                tabled: Tabled::No,
+            });
         }
     }
-    if is_wanted(HISTORY) {
+    if asked.has(HISTORY) {
         let wanted = history::wanted();
         announce(HISTORY, &wanted);
         let told = history::run(session, args);
-        cases.push(Case { name: HISTORY.into(), wanted, told: or_end(told)? });
+        cases.push(Case { name: HISTORY.into(), wanted, told: or_end(told)?, tabled: Tabled::No });
     }
     Ok(())
 }

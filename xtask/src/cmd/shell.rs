@@ -153,7 +153,7 @@ fn one_command(context: &Context<'_>, boot: &Boot, words: &[String]) -> Result<u
     let deadline = context.options.deadline.unwrap_or(context.lab.deadlines.guest);
     let check = JobCheck { arguments, deadline, input: Vec::new() };
     let job = Job { nonce: "0".repeat(32), checks: vec![check] };
-    let limits = Limits { boot: context.lab.deadlines.boot, guest: deadline + context.lab.deadlines.boot };
+    let limits = Limits::new(context.lab.deadlines.boot, deadline + context.lab.deadlines.boot);
     if boot.debugger != Debugger::Off {
         return Err(
             Fault::usage("--gdb and a command do not go together: the boot deadline would end it").into()

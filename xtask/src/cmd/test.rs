@@ -27,6 +27,7 @@ use crate::record::exit_codes::{ExitCodes, Ground, bisect_code, ground};
 use crate::record::model::{CellRole, Outcome, Run, RunState, worst_exit_code};
 use crate::record::repeat::{RepeatRecord, Rounds};
 use crate::record::store::{RunFolder, new_id, timestamp, write_atomically};
+use crate::run::context::{CutOff, Options};
 use crate::tell;
 use crate::tell::terminal::status_line;
 
@@ -61,7 +62,7 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
         })?;
     }
     let splats = read_splats(&session.lab)?;
-    let options = args.run.options();
+    let options = Options { cut_off: CutOff::RunAgain, ..args.run.options() };
     let mut worst = Vec::new();
     let mut rounds = Rounds::default();
     let ran = (1..=args.repeat).try_for_each(|round| -> Result<()> {
@@ -74,6 +75,7 @@ pub fn run(cli: &Cli, args: &TestArgs) -> Result<u8> {
             tell::print(&status_line(&Style::new().cyan(), "ROUND", None, &text));
         }
         let (run, _) = engine::run_plan(&session, &plan, &options, &splats, 0)?;
+        tell_unused(&splats, &run);
         worst.extend(deciding(&run).map(|(cell, outcome)| (outcome, ground(cell))));
         if args.save_names {
             save_names(&session.lab, &plan, &run)?;
@@ -116,6 +118,22 @@ fn take_file(results: &Path, folder: &RunFolder, name: &str) -> Result<String> {
         fs::copy(results.join(name), &target)?;
     }
     Ok(own.to_owned())
+}
+
+/// Tells of allow entries that excused nothing, where guests were booted that they could have excused.
+fn tell_unused(splats: &Splats, run: &Run) {
+    let booted: Vec<_> = run.cells.iter().filter(|cell| !cell.keys.boot.is_empty()).collect();
+    if booted.is_empty() {
+        return;
+    }
+    for allow in splats.allows() {
+        let pattern = allow.pattern.as_str();
+        let is_used = booted.iter().flat_map(|cell| &cell.excused).any(|excused| excused.pattern == pattern);
+        if !is_used {
+            let text = format!("configs/splats.toml: nothing in this run fits the entry `{pattern}`");
+            tell::print(&status_line(&Style::new().yellow(), "NOTE", None, &text));
+        }
+    }
 }
 
 /// Takes the tests of all guests from a point of their tree, or from another tree.

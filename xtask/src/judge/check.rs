@@ -13,6 +13,9 @@ use crate::sys::process::Exit;
 /// How the reason of a check begins that took too long.
 pub(super) const CUT: &str = "killed at its deadline";
 
+/// The reason of a check that the guest did not get to.
+pub const NEVER_BEGAN: &str = "it never began";
+
 /// Judges a check that was not sent to a guest.
 pub(super) fn judge_unsent(known: &Known<'_>, judged: &JudgedCheck) -> CheckRecord {
     match &judged.state {
@@ -27,6 +30,7 @@ pub(super) fn judge_unsent(known: &Known<'_>, judged: &JudgedCheck) -> CheckReco
                 plan,
                 ms: *ms,
                 figures: BTreeMap::new(),
+                boot: None,
                 subs: subs.clone(),
             }
         }
@@ -42,6 +46,7 @@ fn blank(judged: &JudgedCheck, status: CheckStatus, reason: String) -> CheckReco
         plan: None,
         ms: 0,
         figures: BTreeMap::new(),
+        boot: None,
         subs: Vec::new(),
     }
 }
@@ -60,7 +65,7 @@ pub(super) fn judge_check(evidence: &Evidence<'_>, judged: &JudgedCheck) -> Chec
         return blank(CheckStatus::NotRun, INTERRUPTED.into());
     }
     let Some(check) = check else {
-        return blank(CheckStatus::NotRun, "it never began".into());
+        return blank(CheckStatus::NotRun, NEVER_BEGAN.into());
     };
     let (plan, subs, own_fault) = match verdict {
         VerdictSource::Ktap(names) => from_ktap(check.ktap.as_ref(), names),
@@ -76,7 +81,7 @@ pub(super) fn judge_check(evidence: &Evidence<'_>, judged: &JudgedCheck) -> Chec
         VerdictSource::Model(model) => model.figures.clone(),
         VerdictSource::Ktap(_) | VerdictSource::ExitCode => BTreeMap::new(),
     };
-    CheckRecord { name: judged.name.clone(), status, reason, plan, ms, figures, subs }
+    CheckRecord { name: judged.name.clone(), status, reason, plan, ms, figures, boot: None, subs }
 }
 
 /// What is wrong with how a program ran, whatever it printed.

@@ -48,6 +48,7 @@ pub struct Guest {
     pub console_shows_log: bool,
     pub exit: Exit,
     pub qemu_said: String,
+    pub stuck: Vec<String>,
     pub expected: String,
 }
 
@@ -134,6 +135,7 @@ pub fn good() -> Guest {
         console_shows_log: true,
         exit: Exit::Code(0),
         qemu_said: String::new(),
+        stuck: Vec::new(),
         expected: String::new(),
     }
 }
@@ -257,6 +259,7 @@ impl Guest {
             console_tail: &console,
             exit: self.exit,
             qemu_said: &self.qemu_said,
+            stuck: &self.stuck,
             expected: &Expected::parse("expected.toml", &self.expected).unwrap(),
             today: "2027-01-01",
         })

@@ -11,6 +11,7 @@ pub mod expected;
 mod file;
 pub mod files;
 pub mod fragment;
+pub mod guest_fault;
 #[cfg(test)]
 mod hostile_tests;
 pub mod kernel;

@@ -8,13 +8,15 @@
 //! rule matches, `end trace` without a beginning) is a finding too, and a list without a single
 //! deny rule is refused.
 
+#[cfg(test)]
+mod corpus_tests;
 mod report;
 mod scan;
 #[cfg(test)]
 mod tests;
 mod title;
 
-pub use scan::{Finding, Findings, Scanner};
+pub use scan::{Allowed, Finding, Findings, Scanner};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use regex::{Regex, RegexSet};
@@ -224,6 +226,11 @@ impl Splats {
     pub fn expired(&self, today: &str) -> Result<Vec<&Allow>> {
         let today: Date = today.parse()?;
         Ok(self.allows.iter().filter(|allow| allow.until < today).collect())
+    }
+
+    /// The allow entries.
+    pub fn allows(&self) -> &[Allow] {
+        &self.allows
     }
 
     /// The same list without the allow entries that no longer hold on this day.

@@ -186,7 +186,9 @@ impl<'a> Collector<'a> {
             FrameType::Fatal => self.transcript.fatal = Some(text().trim().to_owned()),
             FrameType::End => self.transcript.end = Some((end(&text()), before)),
             FrameType::Start | FrameType::Output | FrameType::Error | FrameType::Done => self.of_check(frame),
-            FrameType::Job | FrameType::Input => self.error("the guest sent a record of the lab's"),
+            FrameType::Job | FrameType::Input | FrameType::Evidence => {
+                self.error("the guest sent a record of the lab's");
+            }
         }
     }
 
@@ -251,11 +253,20 @@ fn scan(scanner: &mut Scanner<'_, u16>, record: &Record, tag: u16) {
 pub fn scan_console(splats: &Splats, console: &[u8]) -> Vec<Finding<u16>> {
     let mut scanner = Scanner::new(splats);
     for line in console.split(|byte| *byte == b'\n') {
-        for record in console_records(line) {
+        let records = console_records(line);
+        for record in &records {
             scanner.line(&record.text, CHECK_NONE);
+        }
+        if records.is_empty() && is_drop_note(line) {
+            scanner.line(&clean(line), CHECK_NONE);
         }
     }
     scanner.finish().findings
+}
+
+/// Whether a line of a console says that messages were dropped: it is the one of the kernel's that has no time.
+fn is_drop_note(line: &[u8]) -> bool {
+    line.starts_with(b"** ") && line.trim_ascii_end().ends_with(b"dropped **")
 }
 
 /// Whether a finding is the warning that the lab planted.

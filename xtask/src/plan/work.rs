@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Work: the ordered lists that a selection comes to.
 
+use std::time::Duration;
+
 use crate::fault::Fault;
 use crate::lab::Lab;
 use crate::lab::check::{Check, CheckKind, Oracle};
 use crate::lab::fragment::Symbols;
+use crate::lab::guest_fault::KillAt;
 use crate::lab::kernel::{Abi, BootImage, KernelConfig, KernelId};
 use crate::lab::names::TreeName;
 use crate::lab::series::{BroughtCheck, Point};
@@ -93,6 +96,25 @@ pub struct GuestWork {
     pub tests_from: Option<SourceWork>,
     /// Whether a verdict of an earlier run will do.
     pub role: CellRole,
+    /// What is wrong with it on purpose.
+    pub planted: Option<Planted>,
+}
+
+/// What is wrong with a guest on purpose, besides its kernel and its checks, and how long it may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planted {
+    /// More words for the kernel.
+    pub append: String,
+    /// A fault that is compiled into init.
+    pub init: Option<String>,
+    /// When QEMU is killed behind the lab's back.
+    pub kill: Option<KillAt>,
+    /// To init's first record.
+    pub boot: Option<Duration>,
+    /// What init may take beyond a check's own time.
+    pub grace: Option<Duration>,
+    /// To the end.
+    pub guest: Duration,
 }
 
 /// A check of a cell.
@@ -135,6 +157,7 @@ impl Plan {
                 },
                 tests_from: None,
                 role: selected.role,
+                planted: None,
                 cell: selected.cell,
             });
         }
@@ -156,7 +179,8 @@ impl Plan {
         let source = self.source(&cell);
         let kernel = self.kernel(lab, source, &cell)?;
         let (role, tests_from) = (CellRole::Probe, Some(tests));
-        self.guests.push(GuestWork { kernel, cell, abi, checks, predecessor: None, tests_from, role });
+        let (predecessor, planted) = (None, None);
+        self.guests.push(GuestWork { kernel, cell, abi, checks, predecessor, tests_from, role, planted });
         Ok(())
     }
 

@@ -83,6 +83,7 @@ mod tests {
             plan: Some(u32::try_from(statuses.len()).unwrap()),
             ms: 1,
             figures: std::collections::BTreeMap::new(),
+            boot: None,
             subs: statuses.iter().enumerate().map(sub).collect(),
         };
         let outcome = if fails { Outcome::Fail } else { Outcome::Pass };

@@ -151,6 +151,7 @@ mod tests {
             ms: 1,
             figures: figures.iter().map(|(name, figure)| ((*name).to_owned(), *figure)).collect(),
             subs: Vec::new(),
+            boot: None,
         };
         cell("t/s@1/f", Outcome::Pass, "", vec![check])
     }

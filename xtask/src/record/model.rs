@@ -138,6 +138,9 @@ pub struct CellRecord {
     /// What the kernel log said.
     #[serde(default)]
     pub findings: Vec<FindingRecord>,
+    /// What it said that an entry of `splats.toml` excuses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excused: Vec<ExcusedRecord>,
     /// Time per stage.
     #[serde(default)]
     pub timings_ms: BTreeMap<String, u64>,
@@ -177,6 +180,7 @@ impl CellRecord {
             attempts: Vec::new(),
             checks: Vec::new(),
             findings: Vec::new(),
+            excused: Vec::new(),
             timings_ms: BTreeMap::new(),
             files: BTreeMap::new(),
             excerpt,
@@ -261,6 +265,9 @@ pub struct CheckRecord {
     /// What was counted, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub figures: BTreeMap<String, u64>,
+    /// Which boot of the cell this is from, if not the first: the first crashed before the check began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<u32>,
     /// The sub-results.
     pub subs: Vec<SubRecord>,
 }
@@ -354,6 +361,17 @@ pub struct FindingRecord {
     pub check: String,
     /// First to last line of the report.
     pub excerpt: Vec<String>,
+}
+
+/// Something that the kernel log says, and that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExcusedRecord {
+    /// Its stable title.
+    pub title: String,
+    /// The pattern of the entry that excuses it.
+    pub pattern: String,
+    /// Why, as the entry says.
+    pub reason: String,
 }
 
 #[cfg(test)]

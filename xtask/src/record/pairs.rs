@@ -104,6 +104,7 @@ mod tests {
             status: if fails { CheckStatus::Fail } else { CheckStatus::Pass },
             reason: String::new(),
             plan: Some(u32::try_from(subs.len()).unwrap()),
+            boot: None,
             ms: 1,
             figures: BTreeMap::new(),
             subs,

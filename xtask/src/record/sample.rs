@@ -21,6 +21,7 @@ pub fn check(name: &str, status: CheckStatus, reason: &str, subs: Vec<SubRecord>
         plan,
         ms: 1500,
         figures: BTreeMap::new(),
+        boot: None,
         subs,
     }
 }
@@ -41,6 +42,7 @@ pub fn cell(id: &str, outcome: Outcome, reason: &str, checks: Vec<CheckRecord>) 
         toolchain: "gcc 14.2".into(),
         attempts: vec![Attempt { outcome, ms: 12_300 }],
         checks,
+        excused: Vec::new(),
         findings: Vec::new(),
         timings_ms: BTreeMap::from([("guest".into(), 12_345)]),
         files: BTreeMap::from([("console.log".into(), format!("{}.console.log", id.replace('/', "--")))]),

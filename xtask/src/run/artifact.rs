@@ -75,7 +75,16 @@ impl Files {
 
     /// Those that are there, by what they are; the kernel's are copied beside them.
     pub fn names(&self, context: &Context<'_>, kernel: &Kernel) -> BTreeMap<String, String> {
-        let kinds = ["console.log", "transcript.bin", "qemu.sh", "job.bin", "ktap", "kmsg", "sections"];
+        let kinds = [
+            "console.log",
+            "transcript.bin",
+            "qemu.sh",
+            "job.bin",
+            "ktap",
+            "kmsg",
+            "sections",
+            "registers.txt",
+        ];
         let mut names: BTreeMap<String, String> = kinds
             .iter()
             .filter(|kind| self.path(kind).is_file())

@@ -77,6 +77,17 @@ pub struct Options {
     pub clock: ClockChoice,
     /// A kernel that the user built, instead of building one.
     pub kernel: Option<PathBuf>,
+    /// What becomes of checks that a crash has cut off.
+    pub cut_off: CutOff,
+}
+
+/// What becomes of checks that a crash has cut off before they began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CutOff {
+    /// They run once more, in a guest of their own.
+    RunAgain,
+    /// They stay as they are.
+    Left,
 }
 
 /// What every step of the work needs.

@@ -8,6 +8,9 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 use object::{Object, ObjectSymbol, SymbolKind};
 
+/// Farthest that an address may be behind the beginning of a function without a size, in bytes.
+const FUNCTION_BYTES_MAX: u64 = 64 << 10;
+
 /// The entry of the timer's interrupt.
 const TIMER: &str = "asm_sysvec_apic_timer_interrupt";
 
@@ -58,6 +61,14 @@ impl Functions {
         Ok(entries.map(|(start, _)| *start).collect())
     }
 
+    /// `FUNCTION+0xOFFSET`, if the address is in one, or just behind it: there a CPU may stand that waits.
+    pub fn place(&self, address: u64) -> Option<String> {
+        let (start, (size, name)) = self.by_start.range(..=address).next_back()?;
+        let offset = address - start;
+        let end = if *size == 0 { FUNCTION_BYTES_MAX } else { *size };
+        (offset <= end).then(|| format!("{name}+{offset:#x}"))
+    }
+
     /// The function that an address lies in; nothing for what is no code of this file.
     pub fn at(&self, address: u64) -> Option<&str> {
         let (start, (size, name)) = self.by_start.range(..=address).next_back()?;
@@ -87,5 +98,8 @@ mod tests {
         ] {
             assert_eq!(functions.at(address), name, "{address:#x}");
         }
+        assert_eq!(functions.place(0x110).as_deref(), Some("first+0x10"));
+        assert_eq!(functions.place(0x111), None);
+        assert_eq!(functions.place(0x13f).as_deref(), Some("entry+0x1f"));
     }
 }

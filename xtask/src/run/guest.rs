@@ -9,15 +9,17 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 
 use crate::fault::Fault;
-use crate::judge::{CheckState, Evidence, JudgedCheck, Known, VerdictSource, judge, judge_without_guest};
+use crate::judge::{
+    CheckState, Evidence, JudgedCheck, Known, Verdict, VerdictSource, judge, judge_without_guest,
+};
 use crate::lab::check::{CheckKind, PlanSource};
 use crate::parse::ktap::RepeatedNames;
 use crate::parse::sections::{self, Sections};
-use crate::parse::splat::{Finding, Splats};
+use crate::parse::splat::{Allowed, Finding, Splats};
 use crate::parse::transcript::{Collector, Reading, Transcript, scan_console};
 use crate::plan::key::KeyBuilder;
 use crate::plan::work::PlannedCheck;
-use crate::record::model::{AccelRecord, CellRecord, CellRole, Host, Keys};
+use crate::record::model::{AccelRecord, CellRecord, CellRole, ExcusedRecord, Host, Keys};
 use crate::record::store::timestamp;
 use crate::run::artifact::{Files, Texts, Told, last_lines, read_end};
 use crate::run::bench::Counting;
@@ -33,7 +35,12 @@ use crate::run::ready::{Prepared, Ready};
 use crate::sys::process::Exit;
 use crate::vm::frame::{Frame, FrameType};
 use crate::vm::machine::{Boot, Clock, Counter};
+use crate::vm::registers;
 use crate::vm::session::{Conversation, Job, Limits, converse};
+use crate::vm::watchdogs;
+
+/// Findings of a guest that get files and lines: each takes some seconds.
+const DECODED_MAX: usize = 4;
 
 /// What one boot showed: all that a verdict is made of, for this cell and for those that would show the same.
 pub struct Watched {
@@ -46,6 +53,7 @@ pub struct Watched {
     console_tail: Vec<String>,
     exit: Exit,
     qemu_said: String,
+    stuck: Vec<String>,
     keys: Keys,
     accel: AccelRecord,
     timings: BTreeMap<String, u64>,
@@ -64,7 +72,7 @@ pub fn watch(
     questions: &[Option<Question>],
 ) -> Result<Watched> {
     let cell = ready.work.cell.to_string();
-    let files = Files::new(context, &ready.work.cell.slug());
+    let files = Files::new(context, &ready.slug());
     let sent = ready.sent();
     let programs: Vec<Program> = sent.iter().map(|(_, program)| (*program).clone()).collect();
     let image = image(context, &ready.init, &programs, None)?;
@@ -74,16 +82,14 @@ pub fn watch(
     boot.clock = clock(context, ready, &files)?;
     let slower = context.lab.slower(&context.lab.kernel_of(&ready.work.cell.flavor)?);
     let slower = slower * context.options.clock.slower();
+    boot.append = format!("{} {}", watchdogs::words(slower), boot.append).trim_end().to_owned();
     let job = Job { nonce: nonce()?, checks: ready.job_checks(questions, slower)? };
     files.keep_command(&boot, &job)?;
     let _slot = context.slot("boot a guest", context.options.jobs)?;
     context.tell(Event::Guest { cell: cell.clone(), progress: GuestProgress::Started });
     let mut collector = Collector::new(sent.iter().map(|(check, _)| reading(check)).collect(), splats);
     let mut texts = Texts::open(&files)?;
-    let limits = Limits {
-        boot: context.lab.deadlines.boot * slower,
-        guest: context.options.deadline.unwrap_or(context.lab.deadlines.guest * slower),
-    };
+    let limits = limits(context, ready, slower);
     let mut kept = Ok(());
     let ended = converse(&boot, &job, &files.path("transcript.bin"), limits, &mut |frame| {
         tell_progress(context, &cell, &sent, frame);
@@ -105,6 +111,7 @@ pub fn watch(
             Err(error) => return Err(error.into()),
         },
     };
+    let stuck = stuck(ready, &files, ended.registers.as_deref())?;
     Ok(Watched {
         sections,
         keys: keys(ready, &image, &boot, &job),
@@ -116,9 +123,35 @@ pub fn watch(
         exit: ended.exit,
         timings: timings(ready, &ended),
         qemu_said: ended.qemu_said,
+        stuck,
         accel: AccelRecord { kind: chosen.accel.word().into(), reason: chosen.reason },
         files: files.names(context, &ready.kernel),
     })
+}
+
+/// What the CPUs of a guest were doing when its time was over; all that QEMU said is kept in a file.
+fn stuck(ready: &Ready, files: &Files, registers: Option<&str>) -> Result<Vec<String>> {
+    let Some(said) = registers else { return Ok(Vec::new()) };
+    fs::write(files.path("registers.txt"), said)?;
+    let functions = ready.kernel.vmlinux.as_ref().map(|vmlinux| Functions::read(vmlinux));
+    // Without names the addresses have to do: a kernel of a user's may be no ELF file.
+    let functions = functions.and_then(Result::ok);
+    Ok(registers::summary(said, &|address| functions.as_ref()?.place(address)))
+}
+
+fn limits(context: &Context<'_>, ready: &Ready, slower: u32) -> Limits {
+    let deadlines = &context.lab.deadlines;
+    let guest = context.options.deadline.unwrap_or(deadlines.guest * slower);
+    let limits = Limits::new(deadlines.boot * slower, guest);
+    match &ready.work.planted {
+        None => limits,
+        Some(planted) => Limits {
+            boot: planted.boot.unwrap_or(limits.boot),
+            guest: planted.guest,
+            grace: planted.grace.unwrap_or(limits.grace),
+            kill: planted.kill,
+        },
+    }
 }
 
 /// Boots a cell's guest and judges it.
@@ -142,7 +175,7 @@ pub fn verdict(
     watched: &Watched,
 ) -> Result<CellRecord> {
     let cell = ready.work.cell.to_string();
-    let verdict = judge(&Evidence {
+    let mut verdict = judge(&Evidence {
         cell: &cell,
         nonce: &watched.nonce,
         checks: &judged_checks(context, ready, questions, Some(watched))?,
@@ -152,9 +185,11 @@ pub fn verdict(
         console_tail: &watched.console_tail,
         exit: watched.exit,
         qemu_said: &watched.qemu_said,
+        stuck: &watched.stuck,
         expected: &context.lab.expected,
         today: &timestamp(SystemTime::now())[..10],
     });
+    decode(context, ready, &mut verdict);
     Ok(CellRecord {
         id: cell,
         outcome: verdict.outcome,
@@ -165,6 +200,7 @@ pub fn verdict(
         attempts: Vec::new(),
         checks: verdict.checks,
         findings: verdict.findings,
+        excused: excused(&watched.transcript),
         timings_ms: watched.timings.clone(),
         files: watched.files.clone(),
         excerpt: verdict.excerpt,
@@ -172,6 +208,31 @@ pub fn verdict(
         same_as: None,
         found_in: None,
     })
+}
+
+fn excused(transcript: &Transcript) -> Vec<ExcusedRecord> {
+    let allowed = transcript.findings.allowed.iter();
+    let record = |one: &Allowed<u16>| ExcusedRecord {
+        title: one.finding.title.clone(),
+        pattern: one.pattern.clone(),
+        reason: one.reason.clone(),
+    };
+    allowed.map(record).collect()
+}
+
+/// Gives the reports files and lines, where the kernel knows them. Without them they stay as they are.
+fn decode(context: &Context<'_>, ready: &Ready, verdict: &mut Verdict) {
+    let Some(decoder) = &ready.decoder else { return };
+    let of_findings = verdict.findings.iter_mut().take(DECODED_MAX).map(|finding| &mut finding.excerpt);
+    for lines in of_findings.chain([&mut verdict.excerpt]).filter(|lines| !lines.is_empty()) {
+        match decoder.decode(lines) {
+            Ok(decoded) => *lines = decoded,
+            Err(error) => {
+                context.note(format!("{}: {error:#}", ready.work.cell));
+                return;
+            }
+        }
+    }
 }
 
 /// Judges a cell by what the guest of another showed, whose likeness is the same.
@@ -189,7 +250,7 @@ pub fn shared_verdict(
     // The key of a boot that never was is nobody's.
     record.keys = Keys { image: watched.keys.image.clone(), ..kernel_keys(ready) };
     record.timings_ms = BTreeMap::from([("build".to_owned(), ready.build_ms)]);
-    for (kind, name) in Files::new(context, &ready.work.cell.slug()).names(context, kernel) {
+    for (kind, name) in Files::new(context, &ready.slug()).names(context, kernel) {
         record.files.insert(kind, name);
     }
     record.same_as = Some(shown_by.to_owned());
@@ -316,7 +377,7 @@ fn nonce() -> Result<String> {
 fn keys(ready: &Ready, image: &Image, boot: &Boot, job: &Job) -> Keys {
     let mut key =
         KeyBuilder::new("boot").part("kernel", ready.kernel.key.as_str()).part("image", image.key.as_str());
-    key = key.part("machine", format!("{:?} {:?}", boot.machine, boot.accel));
+    key = key.part("machine", format!("{:?} {:?}", boot.machine, boot.accel)).part("append", &boot.append);
     if boot.clock != Clock::Host {
         key = key.part("clock", "instructions");
     }

@@ -110,7 +110,7 @@ fn probe(context: &Context<'_>, boot: &Boot, accel: Accel) -> Result<Option<Stri
     let console = scratch.path().join("console.log");
     let boot = Boot { accel, console: crate::vm::machine::Console::File(console.clone()), ..boot.clone() };
     let deadline = context.lab.deadlines.kvm_probe;
-    let limits = Limits { boot: deadline, guest: deadline };
+    let limits = Limits::new(deadline, deadline);
     let job = Job { nonce: "0".repeat(32), checks: Vec::new() };
     let mut has_ended = false;
     let ended = converse(&boot, &job, &scratch.path().join("transcript"), limits, &mut |frame| {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Run: the only stage with side effects. Carries out a plan and tells what happens as events.
 
+mod again;
 pub mod apt;
 pub mod artifact;
 pub mod bench;
@@ -12,6 +13,7 @@ pub mod commits;
 pub mod compiler;
 pub mod config;
 pub mod context;
+pub mod decode;
 pub mod event;
 pub mod fetch;
 pub mod fixtures;

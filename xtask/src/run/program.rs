@@ -61,15 +61,16 @@ struct Job {
     key: Key,
 }
 
-/// Compiles init for an ABI.
+/// Compiles init for an ABI; with a fault of `guest/init/fault.h`, if one is planted.
 ///
 /// # Errors
 /// If our own program does not compile.
-pub fn init(context: &Context<'_>, abi: Abi) -> Result<Program> {
+pub fn init(context: &Context<'_>, abi: Abi, fault: Option<&str>) -> Result<Program> {
     let folder = context.lab.root.join(INIT_FOLDER);
     let mut sources = files_ending(&folder, "c")?;
     sources.sort();
-    own(context, "init", sources, abi)
+    let define = |fault: &str| format!("-DLAB_FAULT=FAULT_{}", fault.to_uppercase().replace('-', "_"));
+    own(context, "init", sources, abi, fault.map(define))
 }
 
 /// Compiles the program of a check.
@@ -79,7 +80,7 @@ pub fn init(context: &Context<'_>, abi: Abi) -> Result<Program> {
 pub fn check(context: &Context<'_>, source: &Source, check: &Check, abi: Abi) -> Result<Compiled> {
     match &check.kind {
         CheckKind::Program { source: file } | CheckKind::Oracle { source: file, .. } => {
-            let program = own(context, check.kind.binary(), vec![context.lab.root.join(file)], abi);
+            let program = own(context, check.kind.binary(), vec![context.lab.root.join(file)], abi, None);
             Ok(Compiled::Program(program.with_context(|| format!("check {}", check.name))?))
         }
         CheckKind::Kselftest { target, binary, .. } => kselftest(context, source, check, target, binary, abi),
@@ -99,18 +100,25 @@ fn files_ending(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
 }
 
 /// A program of ours: it compiles, or the lab is broken.
-fn own(context: &Context<'_>, name: &str, sources: Vec<PathBuf>, abi: Abi) -> Result<Program> {
-    let flags: Vec<String> = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-static", "-pthread", abi.cc_flag()]
-        .map(str::to_owned)
-        .into();
+fn own(
+    context: &Context<'_>,
+    name: &str,
+    sources: Vec<PathBuf>,
+    abi: Abi,
+    define: Option<String>,
+) -> Result<Program> {
+    let flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-static", "-pthread", abi.cc_flag()];
+    let flags: Vec<String> = flags.into_iter().map(str::to_owned).chain(define).collect();
     let mut key = KeyBuilder::new("guest program")
         .part("name", name)
         .parts("flag", &flags)
         .part("toolchain", context.toolchain.program_identity());
     // Any header of these folders may be included.
     let shared = context.lab.root.join(GUEST_FOLDER);
+    let protocol = context.lab.root.join(INIT_FOLDER);
     let mut read: Vec<PathBuf> = sources.clone();
-    for folder in sources.iter().filter_map(|source| source.parent()).chain([shared.as_path()]) {
+    let folders = sources.iter().filter_map(|source| source.parent());
+    for folder in folders.chain([shared.as_path(), protocol.as_path()]) {
         read.extend(files_ending(folder, "h")?);
     }
     read.sort();

@@ -14,6 +14,7 @@ use crate::record::model::SubRecord;
 use crate::run::bench::Settings;
 use crate::run::cache::file_digest;
 use crate::run::context::Context;
+use crate::run::decode::Decoder;
 use crate::run::image::{CHECKS_FOLDER, Image};
 use crate::run::kernel::Kernel;
 use crate::run::oracle::{Question, Subject};
@@ -22,7 +23,11 @@ use crate::run::tree_facts::{Ia32, TreeFacts};
 use crate::vm::machine::{Boot, Clock, Console, Debugger};
 use crate::vm::session::JobCheck;
 
+/// The number of a cell's first boot.
+pub const FIRST_BOOT: u32 = 1;
+
 /// Everything that one boot needs.
+#[derive(Clone)]
 pub struct Ready {
     /// The work.
     pub work: GuestWork,
@@ -40,6 +45,10 @@ pub struct Ready {
     pub code: Option<Key>,
     /// Time that the kernel took.
     pub build_ms: u64,
+    /// What knows the lines of the kernel's code, if anything does.
+    pub decoder: Option<Decoder>,
+    /// Which boot of its cell it is.
+    pub boot: u32,
 }
 
 /// What a check comes with.
@@ -69,6 +78,21 @@ impl Prepared {
 }
 
 impl Ready {
+    /// The same guest for another boot, with the checks of these names alone.
+    pub fn only(&self, boot: u32, is_wanted: impl Fn(&str) -> bool) -> Self {
+        let mut rest = Self { boot, ..self.clone() };
+        let checks = self.work.checks.iter().cloned().zip(self.prepared.iter().cloned());
+        let wanted = checks.filter(|(planned, _)| is_wanted(planned.check.name.as_str()));
+        (rest.work.checks, rest.prepared) = wanted.unzip();
+        rest
+    }
+
+    /// What its files are called.
+    pub fn slug(&self) -> String {
+        let slug = self.work.cell.slug();
+        if self.boot == FIRST_BOOT { slug } else { format!("{slug}.boot{}", self.boot) }
+    }
+
     /// What models need to know of the kernel.
     pub fn subject(&self) -> Subject<'_> {
         let has_ia32 = !self.kernel.lacks("IA32_EMULATION");
@@ -191,7 +215,7 @@ impl Ready {
             accel: crate::vm::machine::Accel::Tcg,
             console: Console::File(console),
             debugger: Debugger::Off,
-            append: String::new(),
+            append: self.work.planted.as_ref().map(|planted| planted.append.clone()).unwrap_or_default(),
             clock: Clock::Host,
         })
     }

@@ -4,18 +4,19 @@
 use anyhow::Result;
 
 use crate::lab::check::CheckKind;
-use crate::lab::kernel::Abi;
+use crate::lab::kernel::{Abi, Arch};
 use crate::parse::splat::Splats;
 use crate::plan::work::{GuestWork, KernelWork, Plan, PlannedCheck};
 use crate::record::model::{CellRecord, Host, Outcome};
 use crate::run::code::code_key;
 use crate::run::context::Context;
+use crate::run::decode::Decoder;
 use crate::run::event::{Cached, Step};
 use crate::run::guest;
 use crate::run::kernel::{self, Built, Kernel};
 use crate::run::program::{self, Compiled, Program};
 use crate::run::queue::{Boot, CloseOnDrop, Queue};
-use crate::run::ready::{Prepared, Ready};
+use crate::run::ready::{FIRST_BOOT, Prepared, Ready};
 use crate::run::shown::{Likenesses, has_successor};
 use crate::run::source::{self, Applied, Source};
 use crate::run::static_check::{self, StaticResult, Subject};
@@ -225,7 +226,8 @@ fn try_build(
     let facts = TreeFacts::find(source)?;
     let code = code_key(context, &kernel)?;
     let timer = context.timer(Step::Programs, &subject);
-    let init = program::init(context, arch.native_abi())?;
+    let init = program::init(context, arch.native_abi(), None)?;
+    let decoder = Decoder::find(context, source, &kernel)?;
     let mut readies = Vec::new();
     let subject = Subject::new(context, source, source_work, &kernel, work)?;
     for guest in guests_of(plan, at) {
@@ -242,15 +244,23 @@ fn try_build(
             code: code.clone(),
             kernel: kernel.clone(),
             arch,
-            init: init.clone(),
+            init: faulty_init(context, guest, arch)?.unwrap_or_else(|| init.clone()),
             prepared,
             facts: facts.clone(),
+            decoder: decoder.clone(),
+            boot: FIRST_BOOT,
         };
         let on_host = if statics == Statics::Made { guest::made_on_host(context, &ready)? } else { None };
         readies.push(on_host.map_or(Ok(ready), |record| Err(Box::new(record))));
     }
     context.done(timer, "guest programs", Cached::Yes);
     Ok(Ok(readies))
+}
+
+/// Init with the fault that is planted in it, if there is one.
+fn faulty_init(context: &Context<'_>, guest: &GuestWork, arch: Arch) -> Result<Option<Program>> {
+    let fault = guest.planted.as_ref().and_then(|planted| planted.init.as_deref());
+    fault.map(|fault| program::init(context, arch.native_abi(), Some(fault))).transpose()
 }
 
 /// What a guest's checks come with; a check that the kernel cannot serve has a reason instead.

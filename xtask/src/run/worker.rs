@@ -9,7 +9,8 @@ use anyhow::Result;
 use crate::fault::{Fault, FaultKind};
 use crate::parse::splat::Splats;
 use crate::record::model::{Attempt, CellRecord, CellRole, Host, INTERRUPTED, Outcome};
-use crate::run::context::Context;
+use crate::run::again::run_cut_off;
+use crate::run::context::{Context, CutOff};
 use crate::run::event::Event;
 use crate::run::found;
 use crate::run::guest::{self, Watched};
@@ -111,6 +112,9 @@ fn boot_with_retries(
         attempts.push(Attempt { outcome: record.outcome, ms: guest::millis(started.elapsed()) });
         if record.outcome != Outcome::Infra || attempts.len() > context.options.retries as usize {
             record.attempts = attempts;
+            if context.options.cut_off == CutOff::RunAgain {
+                run_cut_off(context, host, splats, ready, &mut record)?;
+            }
             return Ok(record);
         }
         context.note(format!("{cell}: {}; tried again", record.reason));

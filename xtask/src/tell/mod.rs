@@ -22,6 +22,7 @@ pub mod patches;
 pub mod repeat;
 pub mod reply;
 pub mod rerun;
+pub mod selfcheck;
 pub mod summary;
 pub mod table;
 pub mod terminal;

@@ -25,6 +25,8 @@ pub enum FrameType {
     Job,
     /// To the guest: standard input of a check.
     Input,
+    /// To the guest: its time is over, and the kernel shall say what its tasks do.
+    Evidence,
     /// Init is there, and has the nonce.
     Hello,
     /// A check begins.
@@ -46,9 +48,10 @@ pub enum FrameType {
 }
 
 impl FrameType {
-    const CODES: [(FrameType, u8); 11] = [
+    const CODES: [(FrameType, u8); 12] = [
         (FrameType::Job, 0x01),
         (FrameType::Input, 0x02),
+        (FrameType::Evidence, 0x03),
         (FrameType::Hello, 0x10),
         (FrameType::Start, 0x11),
         (FrameType::Output, 0x12),

@@ -6,4 +6,8 @@
 
 pub mod frame;
 pub mod machine;
+mod monitor;
+mod overdue;
+pub mod registers;
 pub mod session;
+pub mod watchdogs;

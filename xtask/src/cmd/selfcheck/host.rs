@@ -15,7 +15,7 @@ mod together;
 use anyhow::Result;
 
 use self::lab::Lab;
-use super::{Case, announce, or_end};
+use super::{Case, Tabled, announce, or_end};
 use crate::cmd::session::Session;
 
 /// A case: its name, what is wanted, and what carries it out.
@@ -45,7 +45,8 @@ pub fn run(session: &Session, is_wanted: &dyn Fn(&str) -> bool, cases: &mut Vec<
     let lab = Lab::make(session)?;
     for (name, wanted, carry_out) in wanted {
         announce(name, wanted);
-        cases.push(Case { name: name.into(), wanted: wanted.into(), told: or_end(carry_out(&lab))? });
+        let told = or_end(carry_out(&lab))?;
+        cases.push(Case { name: name.into(), wanted: wanted.into(), told, tabled: Tabled::No });
     }
     Ok(())
 }

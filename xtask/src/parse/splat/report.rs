@@ -26,6 +26,8 @@ pub(super) struct Report<T> {
     in_trace: bool,
     registers: Option<String>,
     trace: Option<String>,
+    /// As `trace`, of frames that the unwinder doubts: some kernels have no others.
+    doubted: Option<String>,
     index: u64,
     tag: T,
 }
@@ -42,6 +44,7 @@ impl<T: Copy> Report<T> {
             in_trace: false,
             registers: None,
             trace: None,
+            doubted: None,
             index,
             tag,
         }
@@ -67,9 +70,14 @@ impl<T: Copy> Report<T> {
         if self.registers.is_none() {
             self.registers = register_function(line).map(str::to_owned);
         }
-        if self.in_trace && self.trace.is_none() {
-            let function = frame_function(line).filter(|function| !splats.is_reporter(function));
-            self.trace = function.map(str::to_owned);
+        let certain = line.trim_start();
+        let (frame, first) = match certain.strip_prefix("? ") {
+            Some(doubted) => (doubted, &mut self.doubted),
+            None => (certain, &mut self.trace),
+        };
+        if self.in_trace && first.is_none() {
+            let function = frame_function(frame).filter(|function| !splats.is_reporter(function));
+            *first = function.map(str::to_owned);
         }
     }
 
@@ -89,10 +97,11 @@ impl<T: Copy> Report<T> {
     }
 
     fn title(&self, rule: &Rule) -> String {
+        let traced = || self.trace.as_ref().or(self.doubted.as_ref());
         let function = match rule.function {
             Function::None => None,
-            Function::Registers => self.registers.as_ref().or(self.trace.as_ref()),
-            Function::Trace => self.trace.as_ref().or(self.registers.as_ref()),
+            Function::Registers => self.registers.as_ref().or_else(traced),
+            Function::Trace => traced().or(self.registers.as_ref()),
         };
         let place = function.map(|name| format!(" in {name}")).unwrap_or_default();
         let (Some(template), Some(groups)) = (&rule.title, rule.pattern.captures(&self.head)) else {

@@ -7,7 +7,7 @@
 
 use super::super::lines::shorten;
 use super::report::{LINE_BYTES_MAX, Report, kept};
-use super::{End, Rank, Splats};
+use super::{Allow, End, Rank, Splats};
 
 /// Findings kept; the rest is counted.
 const FINDINGS_MAX: usize = 1000;
@@ -39,7 +39,9 @@ pub struct Finding<T> {
 pub struct Allowed<T> {
     /// What was found.
     pub finding: Finding<T>,
-    /// The reason of the entry.
+    /// The pattern of the entry.
+    pub pattern: String,
+    /// Its reason.
     pub reason: String,
 }
 
@@ -315,8 +317,9 @@ impl<'a, T: Copy> Scanner<'a, T> {
             self.found.findings_dropped += u64::from(excuse.is_none());
         } else if let Some(at) = excuse {
             self.allow_used[at] = true;
-            let reason = self.splats.allows[at].reason.clone();
-            self.found.allowed.push(Allowed { finding, reason });
+            let Allow { pattern, reason, .. } = &self.splats.allows[at];
+            let (pattern, reason) = (pattern.as_str().to_owned(), reason.clone());
+            self.found.allowed.push(Allowed { finding, pattern, reason });
         } else {
             self.found.findings.push(finding);
         }
