@@ -86,7 +86,9 @@ fn names(session: &Session, suites: &[SelfcheckSuite]) -> Result<Vec<(String, St
             }
             SelfcheckSuite::Guests => names.extend(guests::names(session)?),
             SelfcheckSuite::Host => {
-                names.extend(host::CASES.iter().map(|(name, wanted, _)| ((*name).to_owned(), (*wanted).to_owned())));
+                names.extend(
+                    host::CASES.iter().map(|(name, wanted, _)| ((*name).to_owned(), (*wanted).to_owned())),
+                );
             }
         }
     }
