@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use object::write::Object;
-use object::{Architecture, BinaryFormat, Endianness, SectionKind};
+use object::write::{Object, Symbol, SymbolSection};
+use object::{Architecture, BinaryFormat, Endianness, SectionKind, SymbolFlags, SymbolKind, SymbolScope};
 use seccomp_oracle::tables::{Arch, count_from_tbl};
 
 use crate::{folder, leave_sleeper, log_call, mark, say, sleep, wait_for};
@@ -133,6 +133,20 @@ fn compile(output: &Path) -> std::io::Result<String> {
     Ok(objects)
 }
 
+/// What the lab must know of a kernel whose instructions are counted.
+fn timer_entry(section: SymbolSection) -> Symbol {
+    Symbol {
+        name: b"asm_sysvec_apic_timer_interrupt".to_vec(),
+        value: 0,
+        size: 1,
+        kind: SymbolKind::Text,
+        scope: SymbolScope::Linkage,
+        weak: false,
+        section,
+        flags: SymbolFlags::None,
+    }
+}
+
 /// The kernel holds what the fake guest must know of it.
 fn link(output: &Path, arch: &str, objects: &str) -> std::io::Result<()> {
     say("  LD      vmlinux\n")?;
@@ -152,6 +166,9 @@ fn link(output: &Path, arch: &str, objects: &str) -> std::io::Result<()> {
     {
         let section = elf.add_section(Vec::new(), name.into(), kind);
         elf.append_section_data(section, bytes.as_bytes(), 1);
+        if kind == SectionKind::Text {
+            elf.add_symbol(timer_entry(SymbolSection::Section(section)));
+        }
     }
     fs::write(output.join("vmlinux"), elf.write().map_err(std::io::Error::other)?)
 }

@@ -113,10 +113,12 @@ fn the_nightly_matrix_is_what_it_says() {
             assert_eq!(count(&format!("{tree}/none/"), &format!("/{flavor}")), 1, "{tree} {flavor}");
         }
     }
-    for (name, variant) in LAB.variants.iter() {
+    // What `bench` measures is not tested besides.
+    let tested = LAB.variants.iter().filter(|(name, _)| name.as_str() != "perf");
+    for (name, variant) in tested.clone() {
         assert_eq!(count("5.10/seccomp-cache@5/", &format!("+{name}")), variant.flavors.len(), "{name}");
     }
-    let variants: usize = LAB.variants.values().map(|variant| variant.flavors.len()).sum();
+    let variants: usize = tested.map(|(_, variant)| variant.flavors.len()).sum();
     assert_eq!(nightly.len(), 6 * 3 + 3 * 3 + variants);
     assert!(named("--matrix nightly").iter().all(|(_, named)| *named == NamedBy::Default));
     let mut shards: Vec<String> =

@@ -16,6 +16,11 @@ fn plan(globs: &[&str], checks: &[&str]) -> Plan {
     plan_of(&lab(), globs, checks)
 }
 
+fn default_matrix(lab: &mut Lab) -> &mut crate::lab::Matrix {
+    let name = lab.defaults.matrix.clone();
+    lab.matrices.get_mut(&name).unwrap()
+}
+
 /// A check of the tree and those of the series' file, of the first guest, and what they mean if absent.
 fn scopes(plan: &Plan) -> Vec<(&str, Scope)> {
     let planned = plan.guests[0].checks.iter().map(|one| (one.check.name.as_str(), one.scope));
@@ -45,7 +50,7 @@ fn a_point_that_nobody_named_is_asked_from_the_patch_on_that_brings_a_check() {
     let mut lab = lab();
     for (from, wanted) in [(4, Scope::WherePresent), (5, Scope::Asked)] {
         let cell = format!("5.10/seccomp-cache@{from}/x86_64");
-        lab.matrices.values_mut().next().unwrap().cells = vec![cell];
+        default_matrix(&mut lab).cells = vec![cell];
         assert_eq!(scopes(&plan_of(&lab, &[], &[])), all(wanted), "@{from}");
     }
 }
@@ -71,10 +76,10 @@ fn a_static_check_is_asked_of_its_series_and_by_hand() {
         plan.guests[0].checks.iter().map(|one| (one.check.name.to_string(), one.scope)).collect()
     };
     let mut lab = lab();
-    let matrix = lab.matrices.values_mut().next().unwrap();
+    let matrix = default_matrix(&mut lab);
     matrix.checks = vec!["review.kconfig".into()];
     for (from, wanted) in [(4, Scope::WherePresent), (5, Scope::Asked)] {
-        lab.matrices.values_mut().next().unwrap().cells = vec![format!("5.10/seccomp-cache@{from}/x86_64")];
+        default_matrix(&mut lab).cells = vec![format!("5.10/seccomp-cache@{from}/x86_64")];
         assert_eq!(scopes(&plan_of(&lab, &[], &[])), [("review.kconfig".to_owned(), wanted)], "@{from}");
     }
     let plan_none = plan_of(&lab, &["5.10/none/x86_64"], &[]);

@@ -55,7 +55,14 @@ fn listings_can_be_read_by_programs() {
     let jobs: Value = serde_json::from_str(&ran.said).unwrap();
     assert_eq!(jobs["include"][0]["cells"], "local/none/x86_64 local/none/compat");
     assert_eq!(jobs["include"].as_array().unwrap().len(), 2, "a job a kernel");
-    lab.run(&["list"]).assert(0, &["5.10/seccomp-cache@5/compat", "seccomp_bpf", "matrices: default"]);
+    lab.run(&["list"]).assert(
+        0,
+        &[
+            "5.10/seccomp-cache@5/compat",
+            "seccomp_bpf",
+            "matrices: bench, bench-profile, bench-real-time, default, full, nightly",
+        ],
+    );
     assert!(!lab.path("cache").exists(), "a listing needs no cache");
 }
 
