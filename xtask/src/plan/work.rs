@@ -252,7 +252,8 @@ fn planned_checks(lab: &Lab, selection: &Selection, selected: &Selected) -> Resu
         names = from_matrix.map(|(_, matrix)| matrix.checks.clone()).unwrap_or_default();
         names.extend(lab.variants_of(&id).flat_map(|variant| variant.checks.iter().cloned()));
         without.extend(lab.variants_of(&id).flat_map(|variant| &variant.without));
-        if selection.points == Points::Every {
+        // Who asks for checks of another matrix measures, and does not test patches.
+        if selection.points == Points::Every && selection.checks_of.is_none() {
             names.extend(lab.defaults.every_patch.iter().cloned());
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use seccomp_oracle::bench::{self, Bounds, Figures, Measurement, Part, Presence, Section, answer};
+use seccomp_oracle::tables::Arch as TableArch;
 
 use crate::judge::ModelVerdict;
 use crate::lab::profile;
@@ -21,6 +22,9 @@ pub const BY_FUNCTION: &str = "in.";
 
 /// What stands for everything that runs outside of the kernel.
 const USER: &str = "(user)";
+
+/// What stands for code of the kernel that its file does not have: filters that were translated.
+const NAMELESS: &str = "(no symbol)";
 
 /// How it is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +95,14 @@ impl Measuring {
         functions: &Functions,
     ) -> Figures {
         let mut figures = Figures::new();
-        let Some(sections) = counting.sections else { return figures };
+        let Some(sections) = counting.sections.filter(|sections| sections.damage.is_none()) else {
+            return figures;
+        };
+        // `PAGE_OFFSET` of a 32-bit kernel; a 64-bit one has the upper half.
+        let kernel_half = match self.subject.facts.kernel.native.arch {
+            TableArch::Ia32 => 0xc000_0000,
+            TableArch::X86_64 => 1 << 63,
+        };
         let answer = answer::decode(answer);
         for record in &answer.records {
             let Some(one) = usize::try_from(record.id).ok().and_then(|id| self.list.get(id)) else {
@@ -105,7 +116,8 @@ impl Measuring {
             let Some((_, addresses)) = shortest else { continue };
             let mut by_function: BTreeMap<&str, u64> = BTreeMap::new();
             for (address, times) in addresses {
-                let name = functions.at(*address).unwrap_or(USER);
+                let outside = if *address < kernel_half { USER } else { NAMELESS };
+                let name = functions.at(*address).unwrap_or(outside);
                 *by_function.entry(name).or_default() += times;
             }
             let calls = one.calls();

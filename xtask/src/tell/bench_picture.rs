@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, anyhow};
 use plotters::prelude::{
     BLACK, ChartBuilder, Circle, Color, IntoDrawingArea, IntoFont, IntoLogRange, LineSeries, Palette,
-    Palette99, PathElement, Rectangle, SVGBackend, WHITE,
+    Palette99, PathElement, Rectangle, SVGBackend, SeriesLabelPosition, WHITE,
 };
 
 use crate::record::bench::{ATTACH, figures};
@@ -67,12 +67,22 @@ fn calls(run: &Run, area: &Area<'_>) -> Drawn {
         cells.iter().flat_map(|(_, lines)| lines).flat_map(|(_, line)| line).map(|(_, height)| *height);
     let top = heights.fold(100.0, f64::max) * 1.15;
     let mut chart = ChartBuilder::on(area)
-        .caption("getpid() under a chain of filters", ("sans-serif", 20).into_font())
+        .caption(
+            "getpid() under a chain of filters (thick: cached, thin: native)",
+            ("sans-serif", 20).into_font(),
+        )
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(72)
         .build_cartesian_2d(0.0..LENGTH_MAX as f64, 0.0..top)?;
-    chart.configure_mesh().x_desc("filters").y_desc("guest instructions a call").x_labels(9).draw()?;
+    chart
+        .configure_mesh()
+        .x_desc("filters")
+        .y_desc("guest instructions a call")
+        .x_label_formatter(&|length| format!("{length:.0}"))
+        .y_label_formatter(&|height| format!("{height:.0}"))
+        .x_labels(9)
+        .draw()?;
     for (at, (id, lines)) in cells.iter().enumerate() {
         let colour = Palette99::pick(at).to_rgba();
         for (kind, line) in lines {
@@ -85,15 +95,29 @@ fn calls(run: &Run, area: &Area<'_>) -> Drawn {
             let series =
                 chart.draw_series(LineSeries::new(line.iter().copied(), colour.stroke_width(width)))?;
             if *kind == "cached" || lines.len() < 3 && *kind == "uncached" {
-                series.label(format!("{id} (thick: cached; thin: native)")).legend(move |(x, y)| {
+                series.label((*id).to_owned()).legend(move |(x, y)| {
                     PathElement::new(vec![(x, y), (x + 18, y)], colour.stroke_width(3))
                 });
             }
             chart.draw_series(line.iter().map(|point| Circle::new(*point, 2, colour.filled())))?;
         }
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK).draw()?;
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .background_style(WHITE.mix(0.8))
+        .border_style(BLACK)
+        .draw()?;
     Ok(())
+}
+
+/// A name that fits below its bars.
+fn short(program: &str) -> &str {
+    match program {
+        "systemd-system-service" => "systemd",
+        "one-on-docker" => "2nd one",
+        other => other,
+    }
 }
 
 fn attaching(run: &Run, area: &Area<'_>) -> Drawn {
@@ -110,7 +134,7 @@ fn attaching(run: &Run, area: &Area<'_>) -> Drawn {
         return Ok(());
     }
     let (lowest, highest) = (
-        1e4,
+        5e3,
         cells.iter().flat_map(|(_, figures)| programs.iter().filter_map(|name| figures.get(*name))).max(),
     );
     let top = highest.map_or(1e5, |most| *most as f64 * 2.0).max(1e5);
@@ -123,7 +147,7 @@ fn attaching(run: &Run, area: &Area<'_>) -> Drawn {
         .build_cartesian_2d(0.0..count as f64, (lowest..top).log_scale())?;
     let name_at = |at: &f64| {
         let name = programs.get(*at as usize).filter(|_| (at.fract() - 0.5).abs() < 0.01);
-        name.map_or_else(String::new, |name| name[ATTACH.len()..].to_owned())
+        name.map_or_else(String::new, |name| short(&name[ATTACH.len()..]).to_owned())
     };
     chart
         .configure_mesh()
@@ -146,6 +170,11 @@ fn attaching(run: &Run, area: &Area<'_>) -> Drawn {
             .label((*id).to_owned())
             .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 18, y + 5)], colour.filled()));
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK).draw()?;
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .background_style(WHITE.mix(0.8))
+        .border_style(BLACK)
+        .draw()?;
     Ok(())
 }
