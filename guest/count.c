@@ -5,11 +5,11 @@
  * host makes the chains, and the host judges. It makes sense only where the time stamp counter
  * counts instructions.
  *
- * Standard input:	"SLMQ", u32 version (1), u32 measurements; for each u32 kind, u32 filters; for
- *			each filter u32 len, len times struct sock_filter; u32 number, six times u64
+ * Standard input:	"SLMQ", u32 version (1), u32 measurements; for each u32 kind, u32 filters;
+ *			for each filter u32 len, len times struct sock_filter; u32 number, six times u64
  *			argument, u32 count, u32 samples
- * Standard output:	"SLMA", u32 version, u32 bits of this program, u32 state of the JIT; for each
- *			measurement "SLMR", u32 id, u32 status, u32 detail, u32 first section,
+ * Standard output:	"SLMA", u32 version, u32 bits of this program, u32 state of the JIT; for
+ *			each measurement "SLMR", u32 id, u32 status, u32 detail, u32 first section,
  *			u32 sections, four times u64 value; at the end "SLME", u32 records
  *
  * kind 0: calls under the filters. Values: the least that `count` calls took in any of the samples,
@@ -46,7 +46,7 @@
 #define COUNT_MAX		100000
 #define SAMPLES_MAX		1000
 #define VALUES			4
-#define DEADLINE_S		30	/* of the guest's clock: so many thousand million instructions */
+#define DEADLINE_S		30	/* a second has a thousand million instructions */
 
 #define JIT_KNOB		"/proc/sys/net/core/bpf_jit_enable"
 #define CACHE_FILE		"seccomp_cache"
@@ -360,7 +360,7 @@ static u32 jit_off(void)
 
 int main(void)
 {
-	u32 count, i, j, section = 0;
+	u32 count, i, j, section = 0, words[5];
 	struct measurement *all, *one;
 	char magic[4];
 
@@ -386,8 +386,12 @@ int main(void)
 		for (j = 0; j < (one->kind == KIND_ATTACH ? one->samples : 1); j++)
 			if (result->status == STATUS_MEASURED)
 				measure_in_task(one);
-		put_words("SLMR", (const u32[]){ i, result->status, result->detail, section,
-						 result->sections }, 5);
+		words[0] = i;
+		words[1] = result->status;
+		words[2] = result->detail;
+		words[3] = section;
+		words[4] = result->sections;
+		put_words("SLMR", words, ARRAY_SIZE(words));
 		put(result->values, sizeof(result->values));
 		section += result->sections;
 	}

@@ -15,6 +15,9 @@ use crate::sys::process::{capture, command};
 /// Its source, from the top of the lab's checkout.
 const SOURCE: &str = "guest/plugin/count.c";
 
+/// What it includes.
+const HEADER: &str = "guest/plugin/qemu_plugin.h";
+
 /// Its name in the cache.
 const NAME: &str = "count.so";
 
@@ -30,6 +33,7 @@ pub fn plugin(context: &Context<'_>) -> Result<PathBuf> {
     let source = context.lab.root.join(SOURCE);
     let key = KeyBuilder::new("plugin")
         .part("source", fs::read(&source)?)
+        .part("header", fs::read(context.lab.root.join(HEADER))?)
         .parts("flag", FLAGS)
         .part("toolchain", context.toolchain.program_identity())
         .finish();
