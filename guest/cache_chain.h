@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lab.h"
+#include "wire.h"
 
 #define FILTERS_MAX		8192	/* the kernel takes 32768 instructions, and 4 per filter */
 #define STACK_BYTES		16384
@@ -50,8 +50,6 @@ struct progress {
 };
 
 static struct progress progress;
-
-static __noreturn void fail(const char *what);
 
 /*
  * To be called once. A task that a filter kills dumps core, and before that the kernel kills all

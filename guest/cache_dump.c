@@ -25,10 +25,9 @@
 
 #include "cache_chain.h"
 #include "cache_pack.h"
-#include "lab.h"
+#include "wire.h"
 
 #define VERSION			1
-#define INSTRUCTIONS_MAX	65535	/* what struct sock_fprog can say */
 #define TEXT_BYTES_MAX		(1024 * 1024)
 
 enum status {
@@ -50,43 +49,14 @@ static struct chain chain;
 static struct result result;
 static u8 packed[PACKED_BYTES_MAX];
 
-static __noreturn void fail(const char *what)
-{
-	fprintf(stderr, "cache_dump: %s\n", what);
-	exit(2);
-}
-
-static void take(void *data, size_t size)
-{
-	if (size && fread(data, size, 1, stdin) != 1)
-		fail("the input ends too early");
-}
-
-static u32 take_u32(u32 max, const char *what)
-{
-	u32 value;
-
-	take(&value, sizeof(value));
-	if (value > max)
-		fail(what);
-	return value;
-}
-
 static void take_chain(void)
 {
-	struct sock_fprog *filter;
 	u32 i;
 
 	chain.id = take_u32(UINT_MAX, "");
 	chain.count = take_u32(FILTERS_MAX, "a chain of too many filters");
-	for (i = 0; i < chain.count; i++) {
-		filter = &chain.filters[i];
-		filter->len = take_u32(INSTRUCTIONS_MAX, "a filter of too many instructions");
-		filter->filter = calloc(filter->len + 1, sizeof(*filter->filter));
-		if (!filter->filter)
-			fail("out of memory");
-		take(filter->filter, filter->len * sizeof(*filter->filter));
-	}
+	for (i = 0; i < chain.count; i++)
+		take_filter(&chain.filters[i]);
 }
 
 static void drop_chain(void)
@@ -143,12 +113,6 @@ static void dump_chain(void)
 	end_task(attached.task);
 }
 
-static void put(const void *data, size_t size)
-{
-	if (size && fwrite(data, size, 1, stdout) != 1)
-		fail("the output cannot be written");
-}
-
 /* Flushed per chain: when the kernel dies, the first chain without a result is the one. */
 static void put_result(void)
 {
@@ -158,11 +122,9 @@ static void put_result(void)
 		size ? size : result.length,
 	};
 
-	put("SLCR", 4);
-	put(header, sizeof(header));
+	put_header("SLCR", header, ARRAY_SIZE(header));
 	put(size ? (void *)packed : result.text, size ? size : result.length);
-	if (fflush(stdout))
-		fail("the output cannot be written");
+	flush();
 }
 
 int main(void)
@@ -181,11 +143,8 @@ int main(void)
 		put_result();
 		drop_chain();
 	}
-	if (fgetc(stdin) != EOF)
-		fail("something follows the last chain");
-	put("SLCE", 4);
-	put(&chains, sizeof(chains));
-	if (fflush(stdout))
-		fail("the output cannot be written");
+	take_nothing_more();
+	put_header("SLCE", &chains, 1);
+	flush();
 	return 0;
 }

@@ -38,7 +38,6 @@
 
 #define VERSION			1
 #define FILTERS_MAX		8192
-#define INSTRUCTIONS_MAX	65535	/* what struct sock_fprog can say */
 #define CALLS_MAX		65536
 
 #define JIT_KNOB		"/proc/sys/net/core/bpf_jit_enable"
@@ -59,72 +58,29 @@ struct probe {
 
 static u32 status, detail;
 
-static void take(void *data, size_t size)
-{
-	if (size && fread(data, size, 1, stdin) != 1)
-		fail("the input ends too early");
-}
-
-static u32 take_u32(u32 max, const char *what)
-{
-	u32 value;
-
-	take(&value, sizeof(value));
-	if (value > max)
-		fail(what);
-	return value;
-}
-
 static void *take_array(u32 count, size_t size)
 {
-	void *array = calloc(count + 1, size);
+	void *array = zeroed(count, size);
 
-	if (!array)
-		fail("out of memory");
 	take(array, count * size);
 	return array;
 }
 
 static void take_probe(struct probe *probe)
 {
-	struct sock_fprog *filter;
 	u32 i;
 
 	probe->id = take_u32(UINT_MAX, "");
 	probe->filter_count = take_u32(FILTERS_MAX, "a chain of too many filters");
-	probe->filters = calloc(probe->filter_count + 1, sizeof(*probe->filters));
-	if (!probe->filters)
-		fail("out of memory");
-	for (i = 0; i < probe->filter_count; i++) {
-		filter = &probe->filters[i];
-		filter->len = take_u32(INSTRUCTIONS_MAX, "a filter of too many instructions");
-		filter->filter = take_array(filter->len, sizeof(*filter->filter));
-	}
+	probe->filters = zeroed(probe->filter_count, sizeof(*probe->filters));
+	for (i = 0; i < probe->filter_count; i++)
+		take_filter(&probe->filters[i]);
 	probe->call_count = take_u32(CALLS_MAX, "a case of too many calls");
 	probe->calls = take_array(probe->call_count, sizeof(*probe->calls));
 	for (i = 0; i < probe->call_count; i++)
 		if (probe->calls[i].entry > ENTRY_INT80 ||
 		    (BITS == 32 && probe->calls[i].entry != ENTRY_INT80))
 			fail("a call through an instruction that this program does not have");
-}
-
-static void put(const void *data, size_t size)
-{
-	if (size && fwrite(data, size, 1, stdout) != 1)
-		fail("the output cannot be written");
-}
-
-static void put_header(const char *magic, const u32 *numbers, size_t count)
-{
-	put(magic, 4);
-	put(numbers, count * sizeof(*numbers));
-}
-
-/* Flushed per case: when the kernel dies, the first case without a record is the one. */
-static void flush(void)
-{
-	if (fflush(stdout))
-		fail("the output cannot be written");
 }
 
 static bool set_failed(u32 value, u32 what)
@@ -196,6 +152,7 @@ static void run_probe(const struct probe *probe, struct outcome *outcomes)
 	end_task(task);
 }
 
+/* Flushed per case: when the kernel dies, the first case without a record is the one. */
 static void put_probe(const struct probe *probe)
 {
 	struct outcome *outcomes = calloc(probe->call_count + 1, sizeof(*outcomes));
@@ -250,8 +207,7 @@ int main(void)
 		fail("out of memory");
 	for (i = 0; i < count; i++)
 		take_probe(&probes[i]);
-	if (fgetc(stdin) != EOF)
-		fail("something follows the last case");
+	take_nothing_more();
 	map_code();
 	sigaction(SIGALRM, &on_deadline, NULL);
 	setrlimit(RLIMIT_CORE, &no_core);

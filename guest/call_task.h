@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lab.h"
+#include "wire.h"
 
 #define CALL_DEADLINE_S		5
 
@@ -69,12 +69,6 @@ struct outcome {
 	u32 trap_errno;
 	u32 trap_code;
 };
-
-static inline __noreturn void fail(const char *what)
-{
-	fprintf(stderr, "%s: %s\n", program_invocation_short_name, what);
-	exit(2);
-}
 
 static inline void map_code(void)
 {

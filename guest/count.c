@@ -6,8 +6,8 @@
  * counts instructions.
  *
  * Standard input:	"SLMQ", u32 version (1), u32 measurements; for each u32 kind, u32 filters;
- *			for each filter u32 len, len times struct sock_filter; u32 number, six times u64
- *			argument, u32 count, u32 samples
+ *			for each filter u32 len, len times struct sock_filter; u32 number, six
+ *			times u64 argument, u32 count, u32 samples
  * Standard output:	"SLMA", u32 version, u32 bits of this program, u32 state of the JIT; for
  *			each measurement "SLMR", u32 id, u32 status, u32 detail, u32 first section,
  *			u32 sections, four times u64 value; at the end "SLME", u32 records
@@ -38,11 +38,11 @@
 #include <sys/wait.h>
 
 #include "counted.h"
+#include "wire.h"
 
 #define VERSION			1
 #define MEASUREMENTS_MAX	4096
 #define FILTERS_MAX		8192
-#define INSTRUCTIONS_MAX	65535	/* what struct sock_fprog can say */
 #define COUNT_MAX		100000
 #define SAMPLES_MAX		1000
 #define VALUES			4
@@ -89,37 +89,6 @@ struct result {
 static struct result *result;
 static char text[256 * 1024];
 
-static __noreturn void fail(const char *what)
-{
-	fprintf(stderr, "count: %s\n", what);
-	exit(2);
-}
-
-static void take(void *data, size_t size)
-{
-	if (size && fread(data, size, 1, stdin) != 1)
-		fail("the input ends too early");
-}
-
-static u32 take_u32(u32 max, const char *what)
-{
-	u32 value;
-
-	take(&value, sizeof(value));
-	if (value > max)
-		fail(what);
-	return value;
-}
-
-static void *zeroed(size_t count, size_t size)
-{
-	void *memory = calloc(count + 1, size);
-
-	if (!memory)
-		fail("out of memory");
-	return memory;
-}
-
 static void take_measurement(struct measurement *one)
 {
 	u32 i;
@@ -127,11 +96,8 @@ static void take_measurement(struct measurement *one)
 	one->kind = take_u32(KIND_MEMORY, "an unknown kind of measurement");
 	one->filter_count = take_u32(FILTERS_MAX, "too many filters");
 	one->filters = zeroed(one->filter_count, sizeof(*one->filters));
-	for (i = 0; i < one->filter_count; i++) {
-		one->filters[i].len = take_u32(INSTRUCTIONS_MAX, "too many instructions");
-		one->filters[i].filter = zeroed(one->filters[i].len, sizeof(struct sock_filter));
-		take(one->filters[i].filter, one->filters[i].len * sizeof(struct sock_filter));
-	}
+	for (i = 0; i < one->filter_count; i++)
+		take_filter(&one->filters[i]);
 	one->number = take_u32(~0u, "");
 	take(one->args, sizeof(one->args));
 	one->count = take_u32(COUNT_MAX, "too many calls");
@@ -317,18 +283,6 @@ static void measure_in_task(const struct measurement *one)
 	}
 }
 
-static void put(const void *data, size_t size)
-{
-	if (fwrite(data, size, 1, stdout) != 1)
-		fail("writing");
-}
-
-static void put_words(const char *magic, const u32 *words, size_t count)
-{
-	put(magic, 4);
-	put(words, count * sizeof(*words));
-}
-
 /* A task of the highest priority gets all of the time: by default others get a twentieth of it. */
 static void no_throttling(void)
 {
@@ -371,14 +325,13 @@ int main(void)
 	all = zeroed(count, sizeof(*all));
 	for (i = 0; i < count; i++)
 		take_measurement(&all[i]);
-	if (fgetc(stdin) != EOF)
-		fail("something follows the last measurement");
+	take_nothing_more();
 	result = mmap(NULL, sizeof(*result), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
 	if (result == MAP_FAILED)
 		fail("mmap");
 	no_throttling();
-	put_words("SLMA", (const u32[]){ VERSION, BITS, jit_off() }, 3);
+	put_header("SLMA", (const u32[]){ VERSION, BITS, jit_off() }, 3);
 	for (i = 0; i < count; i++) {
 		one = &all[i];
 		memset(result, 0, sizeof(*result));
@@ -391,12 +344,11 @@ int main(void)
 		words[2] = result->detail;
 		words[3] = section;
 		words[4] = result->sections;
-		put_words("SLMR", words, ARRAY_SIZE(words));
+		put_header("SLMR", words, ARRAY_SIZE(words));
 		put(result->values, sizeof(result->values));
 		section += result->sections;
 	}
-	put_words("SLME", &count, 1);
-	if (fflush(stdout))
-		fail("writing");
+	put_header("SLME", &count, 1);
+	flush();
 	return 0;
 }

@@ -48,6 +48,18 @@ pub enum Part {
     Profile,
 }
 
+impl Part {
+    /// All of them, by the names that `lab.toml` has for them.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("calls", Self::Calls),
+        ("filters", Self::Filters),
+        ("attach", Self::Attach),
+        ("read", Self::Read),
+        ("memory", Self::Memory),
+        ("profile", Self::Profile),
+    ];
+}
+
 /// The kernel that is measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {

@@ -22,7 +22,7 @@ use crate::record::store::write_atomically;
 const FOLDER: &str = "configs/bench";
 
 /// What decides the figures besides kernel and QEMU.
-const MEASURING: [&str; 3] = ["guest/count.c", "guest/counted.h", "guest/plugin/count.c"];
+const MEASURING: [&str; 4] = ["guest/count.c", "guest/counted.h", "guest/wire.h", "guest/plugin/count.c"];
 
 /// How figures begin that are of the allocator's pages: another history of the same kernel moves them.
 const MEMORY: &str = "memory.";

@@ -18,7 +18,7 @@ use crate::run::branch::{Branch, branch};
 use crate::run::cache::Cache;
 use crate::run::checkpatch::{self, Checked, Weight};
 use crate::run::compiler::Toolchain;
-use crate::run::context::{AccelChoice, ClockChoice, Context, CutOff, Options};
+use crate::run::context::{Context, Options};
 use crate::run::git::Git;
 use crate::run::import::import;
 use crate::run::mailbox::looks_like_mail;
@@ -164,16 +164,7 @@ fn of_lab(
 ) -> Result<(Git, String)> {
     let name = session.name_tree(value)?;
     let tree = session.lab.tree(&TreeName::parse(&name)?)?;
-    let options = Options {
-        jobs: 1,
-        accel: AccelChoice::Tcg,
-        deadline: None,
-        fail_fast: false,
-        retries: 0,
-        clock: ClockChoice::Host,
-        kernel: None,
-        cut_off: CutOff::Left,
-    };
+    let options = Options::without_guests();
     // Nobody listens: standard output holds nothing but results.
     let (sender, _) = channel();
     let context = Context::new(&session.lab, cache, Toolchain::ask()?, &options, scratch.to_owned(), sender);

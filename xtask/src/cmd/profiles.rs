@@ -18,7 +18,7 @@ use crate::lab::kernel::{Abi, Arch};
 use crate::lab::profile::{self, COMMAND, FOLDER, MANIFEST, Profile};
 use crate::record::store::write_atomically;
 use crate::run::compiler::Toolchain;
-use crate::run::context::{AccelChoice, ClockChoice, Context, CutOff, Options};
+use crate::run::context::{Context, Options};
 use crate::run::event::Event;
 use crate::run::fixtures::{self, Files};
 use crate::run::profile::load;
@@ -68,23 +68,9 @@ fn in_context<T>(session: &Session, work: impl FnOnce(&Context<'_>) -> Result<T>
     let logs = cache.temporary()?;
     let (sender, events) = channel();
     std::thread::spawn(move || events.iter().for_each(|event| tell_event(&event)));
-    let options = options();
+    let options = Options::without_guests();
     let folder = logs.path().to_owned();
     work(&Context::new(&session.lab, &cache, Toolchain::ask()?, &options, folder, sender))
-}
-
-/// No guest is started: only what a context has to hold.
-fn options() -> Options {
-    Options {
-        jobs: 1,
-        accel: AccelChoice::Auto,
-        deadline: None,
-        fail_fast: false,
-        retries: 0,
-        clock: ClockChoice::Host,
-        kernel: None,
-        cut_off: CutOff::Left,
-    }
 }
 
 fn tell_event(event: &Event) {

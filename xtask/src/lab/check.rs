@@ -141,7 +141,8 @@ pub struct RawCheck {
     oracle: Option<OracleName>,
     seed: Option<u64>,
     chains: Option<u64>,
-    part: Option<BenchPart>,
+    #[serde(default, deserialize_with = "part")]
+    part: Option<Part>,
     #[serde(rename = "static")]
     method: Option<Method>,
     #[serde(default)]
@@ -156,31 +157,6 @@ pub struct RawCheck {
     requires: Vec<String>,
     #[serde(deserialize_with = "duration")]
     deadline: Duration,
-}
-
-/// What a check of the oracle `seccomp-bench` measures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum BenchPart {
-    Calls,
-    Filters,
-    Attach,
-    Read,
-    Memory,
-    Profile,
-}
-
-impl From<BenchPart> for Part {
-    fn from(part: BenchPart) -> Self {
-        match part {
-            BenchPart::Calls => Part::Calls,
-            BenchPart::Filters => Part::Filters,
-            BenchPart::Attach => Part::Attach,
-            BenchPart::Read => Part::Read,
-            BenchPart::Memory => Part::Memory,
-            BenchPart::Profile => Part::Profile,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -271,7 +247,7 @@ impl RawCheck {
             OracleName::Cache => Oracle::Cache,
             OracleName::Profiles => Oracle::Profiles,
             OracleName::Behaviour => Oracle::Behaviour,
-            OracleName::Bench => Oracle::Bench(self.part.ok_or_else(|| missing("part"))?.into()),
+            OracleName::Bench => Oracle::Bench(self.part.ok_or_else(|| missing("part"))?),
             OracleName::Random => Oracle::Random(RandomChains {
                 seed: self.seed.ok_or_else(|| missing("seed"))?,
                 first: 0,
@@ -316,6 +292,19 @@ impl CheckKind {
 
 fn is_plain(path: &str) -> bool {
     crate::lab::patch::is_safe(path) && !path.contains(char::is_whitespace)
+}
+
+/// Reads what a check of the oracle `seccomp-bench` measures.
+fn part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Part>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let names: Vec<&str> = Part::ALL.iter().map(|(name, _)| *name).collect();
+    let found = Part::ALL.iter().find(|(name, _)| *name == text).map(|(_, part)| *part);
+    found.map(Some).ok_or_else(|| {
+        serde::de::Error::custom(format!(
+            "`{text}` is nothing to measure: one of {} is wanted",
+            names.join(", ")
+        ))
+    })
 }
 
 /// Reads `"120s"`, `"5min"`.

@@ -90,6 +90,22 @@ pub enum CutOff {
     Left,
 }
 
+impl Options {
+    /// What a context has to hold where no guest is started.
+    pub fn without_guests() -> Self {
+        Self {
+            jobs: 1,
+            accel: AccelChoice::Tcg,
+            deadline: None,
+            fail_fast: false,
+            retries: 0,
+            clock: ClockChoice::Host,
+            kernel: None,
+            cut_off: CutOff::Left,
+        }
+    }
+}
+
 /// What every step of the work needs.
 pub struct Context<'a> {
     /// The configuration.

@@ -8,13 +8,12 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 
-use crate::fault::Fault;
 use crate::judge::{
     CheckState, Evidence, JudgedCheck, Known, Verdict, VerdictSource, judge, judge_without_guest,
 };
 use crate::lab::check::{CheckKind, PlanSource};
 use crate::parse::ktap::RepeatedNames;
-use crate::parse::sections::{self, Sections};
+use crate::parse::sections::Sections;
 use crate::parse::splat::{Allowed, Finding, Splats};
 use crate::parse::transcript::{Collector, Reading, Transcript, scan_console};
 use crate::plan::key::KeyBuilder;
@@ -23,18 +22,18 @@ use crate::record::model::{AccelRecord, CellRecord, CellRole, ExcusedRecord, Hos
 use crate::record::store::timestamp;
 use crate::run::artifact::{Files, Texts, Told, last_lines, read_end};
 use crate::run::bench::Counting;
-use crate::run::context::{ClockChoice, Context, Counted};
+use crate::run::context::Context;
+use crate::run::counted;
 use crate::run::event::{Event, GuestProgress};
 use crate::run::functions::Functions;
 use crate::run::image::{Image, image};
 use crate::run::kvm;
 use crate::run::oracle::Question;
-use crate::run::plugin::plugin;
 use crate::run::program::Program;
 use crate::run::ready::{Prepared, Ready};
 use crate::sys::process::Exit;
 use crate::vm::frame::{Frame, FrameType};
-use crate::vm::machine::{Boot, Clock, Counter};
+use crate::vm::machine::{Boot, Clock};
 use crate::vm::registers;
 use crate::vm::session::{Conversation, Job, Limits, converse};
 use crate::vm::watchdogs;
@@ -79,7 +78,7 @@ pub fn watch(
     let mut boot = ready.boot(context, &image, files.path("console.log"))?;
     let chosen = kvm::choose(context, host, &boot)?;
     boot.accel = chosen.accel;
-    boot.clock = clock(context, ready, &files)?;
+    boot.clock = counted::clock(context, ready, files.path("sections"))?;
     let slower = context.lab.slower(&context.lab.kernel_of(&ready.work.cell.flavor)?);
     let slower = slower * context.options.clock.slower();
     boot.append = format!("{} {}", watchdogs::words(slower), boot.append).trim_end().to_owned();
@@ -102,15 +101,7 @@ pub fn watch(
     })?;
     kept.context("keeping what the guest said")?;
     let console = read_end(&files.path("console.log"))?;
-    let sections = match &boot.clock {
-        Clock::Host => None,
-        // A QEMU whose plugin was not there wrote nothing: that is said where the figures are wanted.
-        Clock::Instructions(counter) => match fs::read(&counter.out) {
-            Ok(text) => Some(sections::parse(&String::from_utf8_lossy(&text))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error.into()),
-        },
-    };
+    let sections = counted::sections(&boot.clock)?;
     let stuck = stuck(ready, &files, ended.registers.as_deref())?;
     Ok(Watched {
         sections,
@@ -281,31 +272,6 @@ pub fn made_on_host(context: &Context<'_>, ready: &Ready) -> Result<Option<CellR
     Ok(Some(record))
 }
 
-/// What the guest's time is made of.
-fn clock(context: &Context<'_>, ready: &Ready, files: &Files) -> Result<Clock> {
-    Ok(match context.options.clock {
-        ClockChoice::Host => Clock::Host,
-        ClockChoice::Instructions(Counted { by_address, .. }) => {
-            let vmlinux = ready.kernel.vmlinux.as_ref().ok_or_else(|| {
-                Fault::usage(
-                    "instructions are counted with the symbols of the kernel, and it was given as an image",
-                )
-                .help("give the vmlinux: --kernel FILE")
-            })?;
-            let functions = Functions::read(vmlinux)?;
-            let (plugin, out) = (plugin(context)?, files.path("sections"));
-            Clock::Instructions(Counter { plugin, out, by_address, interrupts: functions.interrupts()? })
-        }
-    })
-}
-
-/// The functions of the kernel, where instructions are told apart by them.
-fn functions(context: &Context<'_>, ready: &Ready) -> Result<Option<Functions>> {
-    let by_address =
-        matches!(context.options.clock, ClockChoice::Instructions(Counted { by_address: true, .. }));
-    ready.kernel.vmlinux.as_ref().filter(|_| by_address).map(|path| Functions::read(path)).transpose()
-}
-
 fn reading(check: &PlannedCheck) -> Reading {
     match &check.check.kind {
         CheckKind::Kselftest { plan: PlanSource::ExitCode, .. } => Reading::ExitCode,
@@ -326,7 +292,7 @@ fn judged_checks(
 ) -> Result<Vec<JudgedCheck>> {
     let transcripts = watched.map(|watched| watched.transcript.checks.as_slice()).unwrap_or_default();
     let sections = watched.and_then(|watched| watched.sections.as_ref());
-    let functions = functions(context, ready)?;
+    let functions = counted::functions(context, ready)?;
     let mut counting = Counting::new(sections, functions.as_ref());
     let mut judged = Vec::new();
     let mut index = 0;

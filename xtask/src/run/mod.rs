@@ -13,6 +13,7 @@ pub mod commits;
 pub mod compiler;
 pub mod config;
 pub mod context;
+pub mod counted;
 pub mod decode;
 pub mod event;
 pub mod fetch;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow};
 use plotters::prelude::{
-    BLACK, ChartBuilder, Circle, Color, IntoDrawingArea, IntoFont, IntoLogRange, LineSeries, Palette,
-    Palette99, PathElement, Rectangle, SVGBackend, SeriesLabelPosition, WHITE,
+    BLACK, Cartesian2d, ChartBuilder, ChartContext, Circle, Color, IntoDrawingArea, IntoFont, IntoLogRange,
+    LineSeries, Palette, Palette99, PathElement, Ranged, Rectangle, SVGBackend, SeriesLabelPosition, WHITE,
 };
 
 use crate::record::bench::{ATTACH, figures};
@@ -102,8 +102,17 @@ fn calls(run: &Run, area: &Area<'_>) -> Drawn {
             chart.draw_series(line.iter().map(|point| Circle::new(*point, 2, colour.filled())))?;
         }
     }
-    chart
-        .configure_series_labels()
+    legend(&mut chart)
+}
+
+/// Who is who, where no line and no bar stands.
+fn legend<'a, X, Y>(chart: &mut ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>) -> Drawn
+where
+    X: Ranged,
+    Y: Ranged,
+{
+    let labels = &mut chart.configure_series_labels();
+    labels
         .position(SeriesLabelPosition::UpperLeft)
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK)
@@ -170,11 +179,5 @@ fn attaching(run: &Run, area: &Area<'_>) -> Drawn {
             .label((*id).to_owned())
             .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 18, y + 5)], colour.filled()));
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE.mix(0.8))
-        .border_style(BLACK)
-        .draw()?;
-    Ok(())
+    legend(&mut chart)
 }
