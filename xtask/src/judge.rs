@@ -17,7 +17,7 @@ use crate::lab::expected::Expected;
 use crate::parse::splat::Finding;
 use crate::parse::transcript::{Transcript, is_plant_tag, is_planted};
 use crate::plan::work::Scope;
-use crate::record::model::{CheckRecord, CheckStatus, FindingRecord, Outcome, SubRecord};
+use crate::record::model::{CheckRecord, CheckStatus, FindingRecord, Outcome, SubRecord, Trouble};
 use crate::sys::process::Exit;
 
 /// Longest excerpt of a verdict, in lines.
@@ -121,6 +121,8 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// Why, in one line; empty for a pass.
     pub reason: String,
+    /// Whose trouble it is, where the outcome is `infra`.
+    pub trouble: Option<Trouble>,
     /// The lines that show it.
     pub excerpt: Vec<String>,
     /// The checks.
@@ -134,15 +136,17 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
     let checks: Vec<CheckRecord> = evidence.checks.iter().map(|check| judge_check(evidence, check)).collect();
     let findings = findings(evidence);
     // A kernel that floods its log is to blame for the holes in it: findings come first.
-    let cut = broken_boot(evidence)
-        .or_else(|| broken_conversation(evidence))
+    let unfinished = broken_boot(evidence).or_else(|| broken_conversation(evidence));
+    let trouble = if unfinished.is_some() { Trouble::Host } else { Trouble::Evidence };
+    let cut = unfinished
         .or_else(|| bad_finding(&findings))
         .or_else(|| blind_log(evidence))
         .or_else(|| bad_check(evidence, &checks));
     let (outcome, reason, excerpt) = cut.unwrap_or((Outcome::Pass, String::new(), Vec::new()));
+    let trouble = (outcome == Outcome::Infra).then_some(trouble);
     let mut excerpt = excerpt;
     excerpt.truncate(EXCERPT_LINES_MAX);
-    Verdict { outcome, reason, excerpt, checks, findings }
+    Verdict { outcome, reason, trouble, excerpt, checks, findings }
 }
 
 type Bad = (Outcome, String, Vec<String>);
@@ -163,7 +167,7 @@ pub fn judge_without_guest(known: &Known<'_>, checks: &[JudgedCheck]) -> Verdict
     let records: Vec<CheckRecord> = checks.iter().map(|check| judge_unsent(known, check)).collect();
     let cut = bad_of(checks, &records, &|_, check| bad_subs(check));
     let (outcome, reason, excerpt) = cut.unwrap_or((Outcome::Pass, String::new(), Vec::new()));
-    Verdict { outcome, reason, excerpt, checks: records, findings: Vec::new() }
+    Verdict { outcome, reason, trouble: None, excerpt, checks: records, findings: Vec::new() }
 }
 
 fn bad_of(

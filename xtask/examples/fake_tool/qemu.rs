@@ -141,7 +141,7 @@ impl Guest {
             _ if input.starts_with(b"SLMQ") => self.measured(&input),
             Ok(chains) => self.dumps(&chains)?,
             Err(_) => match self.scenario.as_str() {
-                "failing" => FAILING,
+                "failing" | "failing-then-killed" | "failing-with-a-hole" => FAILING,
                 "skipping" => SKIPPING,
                 "unfilled" => UNFILLED,
                 "vanished" => VANISHED,
@@ -176,9 +176,14 @@ impl Guest {
         }
         self.port.send(OUTPUT, index, &output)?;
         let flooded = if self.plays("flood") { self.flood(index)? } else { 0 };
-        let code = u8::from(self.plays("failing"));
+        let code = u8::from(self.scenario.starts_with("failing"));
         let done = format!("exit {code}\nms 5\nstdout {}\nstderr 0\nleftover 0\n", output.len() + flooded);
         self.port.send(DONE, index, done.as_bytes())?;
+        match self.scenario.as_str() {
+            "failing-then-killed" => std::process::abort(),
+            "failing-with-a-hole" => self.records += 1,
+            _ => {}
+        }
         Ok(None)
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The record of a run: `run.json`, and where it is kept.
 
+pub mod attempt;
 pub mod baseline;
 pub mod bench;
 pub mod bench_saved;

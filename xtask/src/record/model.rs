@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::shard::Shard;
+pub use crate::record::attempt::{Attempt, Trouble};
 use crate::record::bench::BenchRecord;
 use crate::record::bisect::BisectRecord;
 use crate::record::merge::ShardRecord;
@@ -120,6 +121,9 @@ pub struct CellRecord {
     pub outcome: Outcome,
     /// Why, in one line; empty for a pass.
     pub reason: String,
+    /// Whose trouble it is, where the outcome is `infra`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Trouble>,
     /// Names of stored things.
     #[serde(default)]
     pub keys: Keys,
@@ -174,6 +178,7 @@ impl CellRecord {
             id: id.to_owned(),
             outcome,
             reason,
+            trouble: (outcome == Outcome::Infra).then_some(Trouble::Host),
             keys: Keys::default(),
             accel: None,
             toolchain: String::new(),
@@ -236,15 +241,6 @@ pub struct AccelRecord {
     pub kind: String,
     /// Why.
     pub reason: String,
-}
-
-/// One boot of a cell.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
-    /// What came of it.
-    pub outcome: Outcome,
-    /// From starting QEMU to its end.
-    pub ms: u64,
 }
 
 /// A check and its sub-results.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::model::{
     AccelRecord, Attempt, CellRecord, CellRole, CheckRecord, CheckStatus, FindingRecord, Host, Keys, Outcome,
-    PatchRecord, Run, RunState, SCHEMA, SeriesRecord, SubRecord, TreeRecord,
+    PatchRecord, Run, RunState, SCHEMA, SeriesRecord, SubRecord, TreeRecord, Trouble,
 };
 
 pub fn sub(name: &str, ordinal: u32, status: CheckStatus, reason: &str) -> SubRecord {
@@ -31,6 +31,7 @@ pub fn cell(id: &str, outcome: Outcome, reason: &str, checks: Vec<CheckRecord>) 
         id: id.into(),
         outcome,
         reason: reason.into(),
+        trouble: (outcome == Outcome::Infra).then_some(Trouble::Host),
         keys: Keys {
             request: "r".into(),
             kernel: "k".into(),
@@ -40,7 +41,7 @@ pub fn cell(id: &str, outcome: Outcome, reason: &str, checks: Vec<CheckRecord>) 
         },
         accel: Some(AccelRecord { kind: "tcg".into(), reason: "no /dev/kvm".into() }),
         toolchain: "gcc 14.2".into(),
-        attempts: vec![Attempt { outcome, ms: 12_300 }],
+        attempts: vec![Attempt::new(outcome, 12_300)],
         checks,
         excused: Vec::new(),
         findings: Vec::new(),

@@ -55,7 +55,7 @@ fn is_cut_off(check: &CheckRecord) -> bool {
 
 /// Takes over what ran in the second guest, what its kernel said, and its files.
 fn merge(record: &mut CellRecord, second: CellRecord, ms: u64) {
-    record.attempts.push(Attempt { outcome: second.outcome, ms });
+    record.attempts.push(Attempt::new(second.outcome, ms));
     for check in second.checks {
         let place = record.checks.iter_mut().find(|before| before.name == check.name && is_cut_off(before));
         if let Some(before) = place
@@ -111,7 +111,7 @@ mod tests {
         merge(&mut first, second, 5);
         assert_eq!((first.outcome, first.reason.as_str()), (Outcome::Crashed, "r"));
         assert_eq!((first.checks[0].status, first.checks[0].boot), (CheckStatus::Pass, Some(2)));
-        assert_eq!(first.attempts, [Attempt { outcome: Outcome::Pass, ms: 5 }]);
+        assert_eq!(first.attempts, [Attempt::new(Outcome::Pass, 5)]);
         assert_eq!(first.files["console.log 2"], "c.boot2.console.log");
     }
 

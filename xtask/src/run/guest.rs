@@ -185,6 +185,7 @@ pub fn verdict(
         id: cell,
         outcome: verdict.outcome,
         reason: verdict.reason,
+        trouble: verdict.trouble,
         keys: watched.keys.clone(),
         accel: Some(watched.accel.clone()),
         toolchain: ready.kernel.toolchain.clone(),

@@ -85,7 +85,7 @@ fn verdict_of(
     Ok(record)
 }
 
-/// Only trouble of the lab's own is tried again, and every try is in the record.
+/// Only trouble of the host's is tried again, and only where that hides nothing; every try is in the record.
 fn boot_with_retries(
     context: &Context<'_>,
     host: &Host,
@@ -109,8 +109,10 @@ fn boot_with_retries(
             Err(error) if ends_the_run(&error) => return Err(error),
             Err(error) => infra(&cell, &error),
         };
-        attempts.push(Attempt { outcome: record.outcome, ms: guest::millis(started.elapsed()) });
-        if record.outcome != Outcome::Infra || attempts.len() > context.options.retries as usize {
+        let mut attempt = Attempt::new(record.outcome, guest::millis(started.elapsed()));
+        let is_last = attempts.len() >= context.options.retries as usize;
+        if is_last || !record.may_be_tried_again() {
+            attempts.push(attempt);
             record.attempts = attempts;
             if context.options.cut_off == CutOff::RunAgain {
                 run_cut_off(context, host, splats, ready, &mut record)?;
@@ -118,6 +120,8 @@ fn boot_with_retries(
             return Ok(record);
         }
         context.note(format!("{cell}: {}; tried again", record.reason));
+        attempt.retried_for = Some(record.reason);
+        attempts.push(attempt);
     }
 }
 

@@ -2,11 +2,15 @@
 //! Ctrl-C and termination signals: children are killed at once, waits end with a fault.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::fault::Fault;
+use crate::fault::{EXIT_INTERRUPTED, Fault};
 use crate::sys::watch;
+
+/// Longest that a lab which was interrupted twice goes on: for its record, and no further.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -16,8 +20,15 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// If a handler is already there.
 pub fn install() -> Result<()> {
     ctrlc::set_handler(|| {
-        INTERRUPTED.store(true, Ordering::SeqCst);
+        let is_first = !INTERRUPTED.swap(true, Ordering::SeqCst);
         watch::kill_all();
+        if !is_first {
+            std::thread::spawn(|| {
+                std::thread::sleep(PATIENCE);
+                // The reaper sees to what still runs.
+                std::process::exit(i32::from(EXIT_INTERRUPTED));
+            });
+        }
     })
     .context("installing the signal handler")
 }

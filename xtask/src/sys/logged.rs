@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Long commands: their output goes to a log file, and line by line to who wants it.
 
-use std::io::{BufRead, BufReader, PipeReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,6 +12,7 @@ use fs_err as fs;
 
 use crate::fault::Fault;
 use crate::sys::process::{Exit, Process, pasteable};
+use crate::sys::stream::UntilEnd;
 use crate::sys::watch::OnInterrupt;
 
 /// Longest line that is handed on from a logged stream, in bytes; the log has all of it.
@@ -59,7 +60,8 @@ fn logged_with(
     let mut process = Process::start(command.process_group(0), what, deadline, on_interrupt)?;
     // The command holds the pipe's writing ends: without this the pipe would never end.
     drop(command);
-    copy_lines(reader, &mut log, on_line).with_context(|| format!("logging {what}"))?;
+    copy_lines(UntilEnd::new(reader, &process), &mut log, on_line)
+        .with_context(|| format!("logging {what}"))?;
     let exit = process.wait()?;
     log.flush().with_context(|| format!("logging {what}"))?;
     match exit {
@@ -68,7 +70,7 @@ fn logged_with(
     }
 }
 
-fn copy_lines(reader: PipeReader, log: &mut impl Write, on_line: &mut dyn FnMut(&str)) -> Result<()> {
+fn copy_lines(reader: impl Read, log: &mut impl Write, on_line: &mut dyn FnMut(&str)) -> Result<()> {
     let mut reader = BufReader::with_capacity(64 << 10, reader);
     let mut line = Vec::new();
     loop {

@@ -10,4 +10,5 @@ pub mod lock;
 pub mod logged;
 pub mod process;
 pub mod reaper;
+pub mod stream;
 pub mod watch;

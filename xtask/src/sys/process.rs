@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::fault::Fault;
 use crate::sys::reaper;
+use crate::sys::stream::UntilEnd;
 use crate::sys::watch::{Killed, OnInterrupt, Watched};
 
 /// Most that is kept of a captured stream, in bytes.
@@ -108,6 +110,8 @@ pub struct Process {
     child: Child,
     pid: Pid,
     watched: Option<Watched>,
+    /// What it and all that it starts carry in their environment; nothing for one that outlives the lab.
+    mark: Option<String>,
     what: String,
     started: Instant,
 }
@@ -157,12 +161,17 @@ impl Process {
         deadline: Duration,
         on_interrupt: OnInterrupt,
     ) -> Result<Self> {
+        let is_marked = command.get_envs().any(|(name, value)| name == reaper::MARK && value.is_some());
+        let mark = is_marked.then(reaper::mark_of_a_child);
+        if let Some(mark) = &mark {
+            command.env(reaper::MARK, mark);
+        }
         #[expect(clippy::disallowed_methods, reason = "this is sys")]
         let child = command.spawn().map_err(|error| not_started(command, what, &error))?;
         let raw = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = raw.context("a child with a process number that is none")?;
         let watched = Some(Watched::begin(pid, deadline, on_interrupt));
-        Ok(Self { child, pid, watched, what: what.to_owned(), started: Instant::now() })
+        Ok(Self { child, pid, watched, mark, what: what.to_owned(), started: Instant::now() })
     }
 
     /// The pipe into the child, if it was asked for.
@@ -184,6 +193,14 @@ impl Process {
     pub fn kill(&self) {
         if let Some(watched) = &self.watched {
             watched.kill();
+        }
+    }
+
+    /// Kills the child, its group, and what it started in groups of their own.
+    pub(super) fn kill_all(&self) {
+        self.kill();
+        if let Some(mark) = &self.mark {
+            reaper::kill_marked(mark);
         }
     }
 
@@ -336,10 +353,11 @@ pub fn capture(mut command: Command, what: &str, deadline: Duration, input: &[u8
     let stdin = process.take_stdin();
     let (stdout, stderr) = (process.take_stdout(), process.take_stderr());
     let (out, err) = std::thread::scope(|scope| {
+        let process = &process;
         // A child that does not read its input has its reasons, and they show in its exit.
         let writer = scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
-        let err = scope.spawn(move || read_all(stderr));
-        let out = read_all(stdout);
+        let err = scope.spawn(move || read_all(stderr, process));
+        let out = read_all(stdout, process);
         let _ = writer.join();
         (out, err.join().unwrap_or_else(|_| Ok(Vec::new())))
     });
@@ -349,10 +367,10 @@ pub fn capture(mut command: Command, what: &str, deadline: Duration, input: &[u8
     Ok(Captured { exit, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
 }
 
-fn read_all(stream: Option<impl Read>) -> std::io::Result<Vec<u8>> {
+fn read_all(stream: Option<impl Read + AsFd>, process: &Process) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(stream) = stream {
-        stream.take(CAPTURE_BYTES_MAX).read_to_end(&mut bytes)?;
+        UntilEnd::new(stream, process).take(CAPTURE_BYTES_MAX).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
 }

@@ -29,6 +29,26 @@ fn a_deadline_kills_the_whole_group() {
 }
 
 #[test]
+fn what_left_the_group_holds_nobody_up_and_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let begun = Instant::now();
+    // As a Makefile could start a daemon: it keeps the pipe, and no signal to the group finds it.
+    let script = format!("setsid sh -c 'echo $$ > {}/pid; exec sleep 60' &", folder.path().display());
+    let captured = capture(sh(&format!("{script} echo said")), "sh", SOON, b"").unwrap();
+    assert_eq!((captured.exit, captured.text().as_str()), (Exit::Code(0), "said\n"));
+    let mut lines = Vec::new();
+    let log = folder.path().join("log");
+    let wait = Duration::from_millis(300);
+    let exit =
+        logged(sh(&format!("{script} sleep 60")), "sh", wait, &log, &mut |line| lines.push(line.len()));
+    assert_eq!(exit.unwrap(), Exit::Deadline);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    let daemon = fs::read_to_string(folder.path().join("pid")).unwrap();
+    let state = std::fs::read_to_string(format!("/proc/{}/stat", daemon.trim())).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z "), "it still runs: {state}");
+}
+
+#[test]
 fn a_signal_is_no_exit_code() {
     assert_eq!(capture(sh("kill -TERM $$"), "sh", SOON, b"").unwrap().exit, Exit::Signal(15));
 }

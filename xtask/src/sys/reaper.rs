@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context, Result};
@@ -29,6 +30,12 @@ pub fn mark() -> &'static str {
         let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         format!("{}-{}", std::process::id(), since.as_nanos())
     })
+}
+
+/// The mark of one more child of this lab: it begins with the lab's.
+pub fn mark_of_a_child() -> String {
+    static CHILDREN: AtomicU64 = AtomicU64::new(0);
+    format!("{}-{}", mark(), CHILDREN.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Starts the reaper; only `main` does, since a test binary could not become one.
@@ -95,6 +102,11 @@ pub fn run(input: impl BufRead, mark: &str) {
     for process in left.processes.into_iter().filter_map(Pid::from_raw) {
         let _ = kill_process(process, Signal::KILL);
     }
+    kill_marked(mark);
+}
+
+/// Kills what carries a mark: that of a lab is on all of its children, that of a child on all that it started.
+pub fn kill_marked(mark: &str) {
     // Twice: what was being started at the first look is there at the second.
     for _ in 0..2 {
         for process in marked(mark) {
@@ -104,10 +116,13 @@ pub fn run(input: impl BufRead, mark: &str) {
     }
 }
 
-/// The processes that carry a mark.
+/// The processes that carry a mark, or one that begins with it.
 fn marked(mark: &str) -> Vec<Pid> {
     let wanted = format!("{MARK}={mark}");
-    with_environment(|entry| entry == wanted.as_bytes())
+    with_environment(|entry| {
+        let rest = entry.strip_prefix(wanted.as_bytes());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"-"))
+    })
 }
 
 /// The processes that a lab with this process number has started, and those that they started.

@@ -94,6 +94,12 @@ fn verdict_case(cell: &CellRecord) -> TestCase {
         Outcome::Fail => with_text(NonSuccessKind::Failure, cell.outcome.word(), &cell.reason, &cell.excerpt),
         _ => with_text(NonSuccessKind::Error, cell.outcome.word(), &cell.reason, &cell.excerpt),
     };
+    let mut verdict = verdict;
+    verdict.add_reruns(cell.retries().map(|why| {
+        let mut rerun = TestRerun::new(NonSuccessKind::Error);
+        rerun.set_type(Outcome::Infra.word()).set_message(why);
+        rerun
+    }));
     let mut case = TestCase::new("verdict", verdict);
     case.set_classname(cell.id.as_str());
     case

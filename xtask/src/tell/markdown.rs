@@ -37,6 +37,9 @@ pub fn markdown(run: &Run) -> String {
         }
         text
     });
+    let retried = run.cells.iter().flat_map(|cell| {
+        cell.retries().map(|why| format!("\n{}: a boot that did not count: {}\n", cell.id, plain(why)))
+    });
     let mut end = String::new();
     for (name, tree) in &run.trees {
         let _ = writeln!(end, "\nTree {name}: {}, version {}.", tree.source, tree.version);
@@ -54,7 +57,7 @@ pub fn markdown(run: &Run) -> String {
             host.cpus
         );
     }
-    within_limit(head, rows.chain(bad), &end)
+    within_limit(head, rows.chain(bad).chain(retried), &end)
 }
 
 fn check_cell(cell: &CellRecord, name: &str) -> String {

@@ -50,6 +50,7 @@ pub fn summary(run: &Run, folder: &Path) -> String {
     }
     text.push_str(&repeat::section(run));
     text.push_str(&baseline::section(run));
+    text.push_str(&retried(&run.cells));
     text.push_str(&accelerators(&run.cells));
     text.push_str(&totals(run));
     let _ = writeln!(text, "{:>25}{}", "", style(folder.join("run.json").display()).dim());
@@ -59,6 +60,14 @@ pub fn summary(run: &Run, folder: &Path) -> String {
         let _ = writeln!(text, "       rerun:             {}", rerun(run, &again));
     }
     text
+}
+
+/// Boots that did not count: a pass that needed them must not look like any other.
+fn retried(cells: &[CellRecord]) -> String {
+    let line = |cell: &CellRecord, why: &str| {
+        format!("{:>25}{}: a boot that did not count: {}\n", "retried  ", cell.id, plain(why))
+    };
+    cells.iter().flat_map(|cell| cell.retries().map(|why| line(cell, why)).collect::<Vec<_>>()).collect()
 }
 
 /// What ran the guests, each way once.

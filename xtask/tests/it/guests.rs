@@ -113,7 +113,10 @@ fn a_qemu_that_does_not_start_is_the_labs_trouble_and_its_words_are_told() {
     // Only that is tried again, and a later good boot counts.
     lab.forget_boots();
     lab.steer("qemu", "exit-1\ngood\n");
-    lab.test_cell(&["--retries", "2"]).assert(0, &["NOTE", "tried again", "1 pass"]);
+    lab.test_cell(&["--retries", "2"]).assert(
+        0,
+        &["NOTE", "tried again", "1 pass", "a boot that did not count: QEMU ended with exit code 1"],
+    );
     let attempts = lab.only_cell()["attempts"].clone();
     assert_eq!(attempts[0]["outcome"], "infra", "{attempts:#}");
     assert_eq!(attempts[1]["outcome"], "pass", "{attempts:#}");
@@ -129,6 +132,9 @@ fn a_kernels_failure_is_never_tried_again() {
         ("crash", 104, "1 crashed"),
         ("truncated", 104, "1 crashed"),
         ("no-hello", 104, "1 boot-failed"),
+        // The lab cannot judge these, and another boot would hide what they have shown.
+        ("failing-then-killed", 105, "1 infra"),
+        ("failing-with-a-hole", 105, "1 infra"),
     ] {
         lab.steer("qemu", &format!("{scenario}\ngood\n"));
         lab.forget_boots();
