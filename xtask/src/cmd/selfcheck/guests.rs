@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The suite `guests`: kernels and guests that are broken on purpose, each of which must be seen for what it is.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -51,8 +52,13 @@ pub(super) fn run(
     if faults.is_empty() {
         return Ok(Vec::new());
     }
-    // What needs no kernel of its own need not wait for one.
-    faults.sort_by_key(|fault| matches!(fault.plant, Plant::Kernel(_) | Plant::KernelInCheck(_)));
+    // What needs no kernel of its own need not wait for one; and what takes longest goes first, so that no guest
+    // runs alone at the end.
+    faults.sort_by_key(|fault| {
+        let needs_kernel = matches!(fault.plant, Plant::Kernel(_) | Plant::KernelInCheck(_));
+        let takes = fault.boot.unwrap_or_default() + fault.check_deadline() + fault.grace.unwrap_or_default();
+        (needs_kernel, Reverse(takes))
+    });
     let (plan, cells) = plan(&mut session.lab, &faults)?;
     // What is wanted of some is that the lab itself is in trouble: that is not tried again.
     let cut_off = CutOff::RunAgain;
@@ -80,7 +86,9 @@ pub(super) fn run(
         tell::selfcheck::table(&results),
         folder.path().join("run.json").display()
     ));
-    Ok(results.into_iter().zip(&faults).map(|(result, fault)| case(result, fault)).collect())
+    // A fault without a record has not been seen for what it is, either.
+    let told = |fault: &GuestFault| results.iter().find(|result| result.name == fault.name.as_str());
+    Ok(faults.iter().map(|fault| case(fault, told(fault))).collect())
 }
 
 fn result(fault: &GuestFault, record: &CellRecord) -> FaultResult {
@@ -94,13 +102,14 @@ fn result(fault: &GuestFault, record: &CellRecord) -> FaultResult {
     }
 }
 
-fn case(result: FaultResult, fault: &GuestFault) -> Case {
-    let told = match result.wrong.is_empty() {
-        true => Ok(result.reason),
-        false => Err(result.wrong.join("; ")),
+fn case(fault: &GuestFault, result: Option<&FaultResult>) -> Case {
+    let told = match result {
+        None => Err("no record of its guest came".to_owned()),
+        Some(result) if result.wrong.is_empty() => Ok(result.reason.clone()),
+        Some(result) => Err(result.wrong.join("; ")),
     };
     let wanted = format!("{}: {}", fault.outcome.word(), fault.what);
-    Case { name: result.name, wanted, told, tabled: Tabled::Yes }
+    Case { name: fault.name.to_string(), wanted, told, tabled: Tabled::Yes }
 }
 
 /// A guest for each fault, and the ids of their cells. Each becomes a series of the lab, whose kernel is that of

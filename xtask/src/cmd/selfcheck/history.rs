@@ -34,6 +34,8 @@ const BOOTS_MAX: usize = 6;
 
 /// The file that the commits change.
 const FILE: &str = "kernel/seccomp.c";
+/// The file that does not compile at one of them: of all kernel sources it is the first to be compiled.
+const EARLY_FILE: &str = "kernel/bounds.c";
 /// The strictest answer of several filters counts: this makes it the mildest.
 const RIGHT: &str = "if (ACTION_ONLY(cur_ret) < ACTION_ONLY(ret)) {";
 const WRONG: &str = "if (ACTION_ONLY(cur_ret) > ACTION_ONLY(ret)) {";
@@ -188,10 +190,15 @@ impl Repository {
             ))
             .into());
         }
+        let early = imported.git.file(&imported.tree, EARLY_FILE)?;
+        let early = early.with_context(|| format!("the tree has no {EARLY_FILE}"))?;
         let mut commits: Vec<String> = Vec::new();
         for number in 0..=COMMITS {
-            let file = self.git(&["hash-object", "-w", "--stdin"], version(&text, number).as_bytes())?;
-            self.git(&["update-index", "--cacheinfo", &format!("100644,{file},{FILE}")], b"")?;
+            for (path, text) in [(FILE, version(&text, number)), (EARLY_FILE, early_version(&early, number))]
+            {
+                let file = self.git(&["hash-object", "-w", "--stdin"], text.as_bytes())?;
+                self.git(&["update-index", "--cacheinfo", &format!("100644,{file},{path}")], b"")?;
+            }
             let tree = self.git(&["write-tree"], b"")?;
             let message = format!("seccomp: step {number}");
             let mut words = vec!["commit-tree", &tree, "-m", &message];
@@ -212,15 +219,18 @@ fn version(text: &str, number: usize) -> String {
     for step in 1..=number {
         text.push_str(&format!("\n/* step {step} */\n"));
     }
-    if number == NO_BUILD {
-        text.push_str("\nthis is no C;\n");
-    }
     if number == NO_BOOT {
         text.push_str(
             "\nstatic int __init seccomp_stop(void)\n{\n\tpanic(\"step\");\n}\ncore_initcall(seccomp_stop);\n",
         );
     }
     text
+}
+
+/// The file that is compiled first, at a commit.
+fn early_version(text: &str, number: usize) -> String {
+    let more = if number == NO_BUILD { "\nthis is no C;\n" } else { "" };
+    format!("{text}{more}")
 }
 
 #[cfg(test)]
@@ -245,6 +255,8 @@ mod tests {
             (0..=COMMITS).filter(|number| versions[*number].contains(what)).collect()
         };
         assert_eq!(with(WRONG), (BAD..=COMMITS).collect::<Vec<_>>());
-        assert_eq!((with("no C"), with("panic")), (vec![NO_BUILD], vec![NO_BOOT]));
+        assert_eq!(with("panic"), [NO_BOOT]);
+        let early = |number: &usize| early_version("a\n", *number) != "a\n";
+        assert_eq!((0..=COMMITS).filter(early).collect::<Vec<_>>(), [NO_BUILD]);
     }
 }

@@ -9,6 +9,7 @@ mod disk;
 mod kills;
 mod lab;
 mod server;
+mod sources;
 mod stage;
 mod together;
 

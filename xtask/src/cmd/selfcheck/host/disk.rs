@@ -6,8 +6,10 @@ use std::time::Instant;
 use anyhow::Result;
 use fs_err as fs;
 
+use super::kills::await_stage;
 use super::lab::{Lab, Mounted, Places, Ran};
-use crate::sys::process::Exit;
+use super::stage::Stage;
+use crate::sys::process::{Exit, Signal, tail};
 
 /// What is wanted of a network that is cut.
 pub const CUT_WANTED: &str =
@@ -44,11 +46,20 @@ pub fn cut_download(lab: &Lab) -> Result<Result<String, String>> {
     if kept == 0 {
         return Ok(Err("nothing was kept of the download".into()));
     }
-    Ok(Ok(format!(
-        "{:.0} MiB kept, {:.0} s",
-        kept as f64 / f64::from(1 << 20),
-        begun.elapsed().as_secs_f64()
-    )))
+    // What comes after the download is for other cases.
+    let before = lab.server.begins().len();
+    let next = lab.start(Places { cache: places.cache, ..lab.places() }, None)?;
+    let is_whole = await_stage(&next, Stage::Unpack)?;
+    // It may have ended just now.
+    let _ = next.process.signal(Signal::KILL);
+    let next = next.finish()?;
+    let begins = lab.server.begins().split_off(before);
+    if !is_whole || begins != [kept] {
+        let end = tail(&next.said, 600).replace('\n', "; ");
+        return Ok(Err(format!("{kept} bytes were kept, and the next run began at {begins:?}: {end}")));
+    }
+    let (mib, seconds) = (kept as f64 / f64::from(1 << 20), begun.elapsed().as_secs_f64());
+    Ok(Ok(format!("{mib:.1} MiB kept, and no more fetched than was missing, {seconds:.0} s")))
 }
 
 /// A disk that is full, in three places of the cache.
@@ -62,7 +73,7 @@ pub fn full_cache(lab: &Lab) -> Result<Result<String, String>> {
     let begun = Instant::now();
     let places = Places { cache: other_cache(lab)?, ..lab.places() };
     let cache = places.cache.clone();
-    let ran = lab.run_with(places, &Mounted { at: &cache, options: "size=16m" })?;
+    let ran = lab.run_with(places, &Mounted { at: &cache, options: "size=8m" })?;
     if let Err(told) = no_verdict(&ran) {
         return Ok(Err(format!("in a download: {told}")));
     }

@@ -10,8 +10,8 @@ use fs_err as fs;
 use serde_json::Value;
 
 use super::server::Server;
+use super::sources::tarball;
 use crate::cmd::session::Session;
-use crate::fault::Fault;
 use crate::run::cache::file_digest;
 use crate::sys::process::{Exit, Process, capture, command, tail};
 use crate::sys::reaper::children_of_lab;
@@ -31,8 +31,8 @@ const GONE_DEADLINE: Duration = Duration::from_secs(10);
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Longest for mounting, unpacking and the like.
-const TOOL_DEADLINE: Duration = Duration::from_secs(120);
+/// Longest for mounting.
+const TOOL_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The lab of this suite.
 pub struct Lab {
@@ -306,31 +306,6 @@ fn forget_configs(work: &Path) {
             let _ = std::fs::remove_file(build.path().join(".lab-config"));
         }
     }
-}
-
-/// The tarball in the default tree's package.
-fn tarball(session: &Session, folder: &Path) -> Result<PathBuf> {
-    let target = folder.join("linux.tar.xz");
-    if target.is_file() {
-        return Ok(target);
-    }
-    let tree = session.lab.defaults.tree.as_str();
-    let prefix = format!("linux-source-{tree}_");
-    let downloads = std::fs::read_dir(session.cache_dir().join("downloads")).into_iter().flatten();
-    let package = downloads
-        .filter_map(Result::ok)
-        .find(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
-        .ok_or_else(|| {
-            Fault::infra(format!("the package of tree {tree} is not in the cache's downloads"))
-                .help("run `cargo xtask test 5.10/none/x86_64` first: it is fetched then")
-        })?;
-    let unpacked = tempfile::tempdir_in(folder)?;
-    let mut unpack = command("dpkg-deb");
-    unpack.arg("--extract").arg(package.path()).arg(unpacked.path());
-    capture(unpack, "dpkg-deb", TOOL_DEADLINE, b"")?.success("dpkg-deb")?;
-    let inner = unpacked.path().join(format!("usr/src/linux-source-{tree}.tar.xz"));
-    fs::rename(inner, &target)?;
-    Ok(target)
 }
 
 /// Adds the tree to the configuration.

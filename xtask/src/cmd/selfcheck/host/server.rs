@@ -4,8 +4,8 @@
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -25,6 +25,7 @@ const LINES_MAX: usize = 100;
 pub struct Server {
     port: u16,
     is_cut: Arc<AtomicBool>,
+    begins: Arc<Mutex<Vec<u64>>>,
 }
 
 impl Server {
@@ -36,20 +37,27 @@ impl Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("listening on a port of this machine")?;
         let port = listener.local_addr().context("asking for the port")?.port();
         let is_cut = Arc::new(AtomicBool::new(false));
-        let (file, flag) = (file.to_owned(), Arc::clone(&is_cut));
+        let begins = Arc::default();
+        let (file, flag, noted) = (file.to_owned(), Arc::clone(&is_cut), Arc::clone(&begins));
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (file, flag): (PathBuf, _) = (file.clone(), Arc::clone(&flag));
+                let (file, flag, noted): (PathBuf, _, _) =
+                    (file.clone(), Arc::clone(&flag), Arc::clone(&noted));
                 // A client that was killed in the middle is what this is for.
-                std::thread::spawn(move || serve(stream, &file, &flag));
+                std::thread::spawn(move || serve(stream, &file, &flag, &noted));
             }
         });
-        Ok(Self { port, is_cut })
+        Ok(Self { port, is_cut, begins })
     }
 
     /// Where the file is.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/linux.tar.xz", self.port)
+    }
+
+    /// Where the answers so far began, in bytes, in their order.
+    pub fn begins(&self) -> Vec<u64> {
+        self.begins.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// From now on every answer stops in the middle, as where the network is cut; or none does.
@@ -58,7 +66,7 @@ impl Server {
     }
 }
 
-fn serve(mut stream: TcpStream, path: &Path, is_cut: &AtomicBool) -> Result<()> {
+fn serve(mut stream: TcpStream, path: &Path, is_cut: &AtomicBool, begins: &Mutex<Vec<u64>>) -> Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut from = 0;
@@ -69,6 +77,7 @@ fn serve(mut stream: TcpStream, path: &Path, is_cut: &AtomicBool) -> Result<()> 
         }
         from = begin_of_range(&line).unwrap_or(from);
     }
+    begins.lock().unwrap_or_else(PoisonError::into_inner).push(from);
     let mut file = fs::File::open(path)?;
     let size = file.metadata()?.len();
     if from >= size {
@@ -132,6 +141,7 @@ mod tests {
         assert!(ask("").ends_with("\r\n\r\n0123456789"));
         assert!(ask("Range: bytes=4-\r\n").ends_with("\r\n\r\n456789"));
         assert!(ask("Range: bytes=10-\r\n").starts_with("HTTP/1.1 416"));
+        assert_eq!(server.begins(), [0, 4, 10]);
         server.cut(true);
         assert!(ask("").ends_with("\r\n\r\n0"), "an eighth of it");
     }

@@ -23,6 +23,10 @@ pub enum Stage {
     Configure,
     /// make makes a kernel.
     Make,
+    /// A kernel is linked.
+    Link,
+    /// A kernel is put into the store: a file of the lab's shows it.
+    Store,
     /// gcc makes a program of a guest.
     Program,
     /// An image is packed: no process does that, a file of the lab's shows it.
@@ -43,6 +47,8 @@ impl fmt::Display for Stage {
             Stage::CheckOut => "check out",
             Stage::Configure => "configure",
             Stage::Make => "make",
+            Stage::Link => "link",
+            Stage::Store => "store",
             Stage::Program => "program",
             Stage::Image => "image",
             Stage::Guest => "guest",
@@ -55,6 +61,7 @@ impl fmt::Display for Stage {
 pub fn is_in(lab: i32, stage: Stage, temporary: &Path, results: &Path) -> bool {
     match stage {
         Stage::Image => own_folders(lab, temporary).any(|folder| folder.join("initramfs").exists()),
+        Stage::Store => own_folders(lab, temporary).any(|folder| folder.join("vmlinux").exists()),
         Stage::Record => {
             super::lab::outcomes(results).is_some_and(|all| all.iter().any(|one| one != "cancelled"))
         }
@@ -87,6 +94,9 @@ fn of_command(words: &[&str]) -> Option<Stage> {
         "git" if has("read-tree") && has("-u") => Some(Stage::CheckOut),
         "make" if has("tinyconfig") || has("olddefconfig") => Some(Stage::Configure),
         "make" if has("vmlinux") => Some(Stage::Make),
+        "ld" if words.windows(2).any(|two| two[0] == "-o" && two[1].ends_with("vmlinux")) => {
+            Some(Stage::Link)
+        }
         "gcc" if has("-static") => Some(Stage::Program),
         "qemu-system-x86_64" | "qemu-system-i386" => Some(Stage::Guest),
         _ => None,
@@ -105,6 +115,8 @@ mod tests {
         assert_eq!(of("git --git-dir=x read-tree t"), None);
         assert_eq!(of("make -C x O=y olddefconfig"), Some(Stage::Configure));
         assert_eq!(of("make -j2 vmlinux"), Some(Stage::Make));
+        assert_eq!(of("ld -m elf_x86_64 -o vmlinux -T vmlinux.lds"), Some(Stage::Link));
+        assert_eq!(of("ld -r -o vmlinux.o a.o"), None);
         assert_eq!(of("make headers_install"), None);
         assert_eq!(of(""), None);
     }
