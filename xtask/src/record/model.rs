@@ -351,7 +351,7 @@ impl CheckStatus {
 }
 
 /// Something that the kernel log says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingRecord {
     /// What sort it is: `oops`, `warning`, …
     pub family: String,
