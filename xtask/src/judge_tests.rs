@@ -3,6 +3,8 @@
 
 #[path = "judge_tests/checks.rs"]
 mod checks;
+#[path = "judge_tests/findings.rs"]
+mod findings;
 #[path = "judge_tests/guest.rs"]
 mod guest;
 #[path = "judge_tests/made.rs"]

@@ -188,6 +188,7 @@ pub fn verdict(
         attempts: Vec::new(),
         checks: verdict.checks,
         findings: verdict.findings,
+        findings_dropped: verdict.findings_dropped,
         excused: excused(&watched.transcript),
         timings_ms: watched.timings.clone(),
         files: watched.files.clone(),

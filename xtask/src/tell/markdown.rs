@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::record::model::{CellRecord, CheckStatus, Outcome, Run, RunState};
+use crate::record::notes::notes;
 use crate::tell::grid::{check_counts, check_names};
 use crate::tell::visible;
 
@@ -37,6 +38,10 @@ pub fn markdown(run: &Run) -> String {
         }
         text
     });
+    let noted = run.cells.iter().map(|cell| {
+        let line = |note: String| format!("\n{}: note: {}\n", cell.id, plain(&note));
+        notes(cell).into_iter().map(line).collect()
+    });
     let mut end = String::new();
     for (name, tree) in &run.trees {
         let _ = writeln!(end, "\nTree {name}: {}, version {}.", tree.source, tree.version);
@@ -54,7 +59,7 @@ pub fn markdown(run: &Run) -> String {
             host.cpus
         );
     }
-    within_limit(head, rows.chain(bad), &end)
+    within_limit(head, rows.chain(bad).chain(noted), &end)
 }
 
 fn check_cell(cell: &CellRecord, name: &str) -> String {
