@@ -268,6 +268,15 @@ static int silence(void)
 	return report(!klogctl(8, NULL, 1), "silence");
 }
 
+/* The kernel warns where only its log shows it, and hangs when init has had time to send that. */
+static int warn_unseen(void)
+{
+	if (klogctl(8, NULL, 1) || fault_write(PROVOKE_FILE, "WARNING", strlen("WARNING")))
+		return report(false, "warn-unseen");
+	sleep(2);
+	return provoke("HARDLOCKUP");
+}
+
 /* Faster than anybody can read: nobody else runs, and the console takes only emergencies. */
 static int overrun_log(void)
 {
@@ -314,7 +323,8 @@ static const struct fault {
 	{ "port", flood_port }, { "binary", binary }, { "clock", change_clock },
 	{ "silence", silence }, { "overrun", overrun_log }, { "forge-log", forge_log },
 	{ "forge-console", forge_console }, { "forge-second-open", forge_second_open },
-	{ "forge-init", forge_init },
+	{ "forge-init", forge_init }, { "forge-report", forge_report },
+	{ "forge-name", forge_name }, { "warn-unseen", warn_unseen },
 };
 
 int main(int argc, char **argv)

@@ -66,6 +66,17 @@ pub struct SelfcheckArgs {
     pub run: RunArgs,
 }
 
+impl SelfcheckSuite {
+    /// As the command line has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bisect => "bisect",
+            Self::Host => "host",
+            Self::Guests => "guests",
+        }
+    }
+}
+
 /// Suites of `selfcheck`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SelfcheckSuite {

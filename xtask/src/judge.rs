@@ -17,7 +17,7 @@ use crate::lab::expected::Expected;
 use crate::parse::splat::Finding;
 use crate::parse::transcript::{Transcript, is_plant_tag, is_planted};
 use crate::plan::work::Scope;
-use crate::record::model::{CheckRecord, CheckStatus, FindingRecord, Outcome, SubRecord, Trouble};
+use crate::record::model::{CheckRecord, CheckStatus, FindingRecord, Outcome, Seen, SubRecord, Trouble};
 use crate::sys::process::Exit;
 
 /// Longest excerpt of a verdict, in lines.
@@ -129,31 +129,35 @@ pub struct Verdict {
     pub checks: Vec<CheckRecord>,
     /// The findings.
     pub findings: Vec<FindingRecord>,
+    /// How many more there were than are kept.
+    pub findings_dropped: u64,
 }
 
 /// Judges a guest.
 pub fn judge(evidence: &Evidence<'_>) -> Verdict {
     let checks: Vec<CheckRecord> = evidence.checks.iter().map(|check| judge_check(evidence, check)).collect();
     let findings = findings(evidence);
+    let findings_dropped = evidence.transcript.findings.findings_dropped;
     // A kernel that floods its log is to blame for the holes in it: findings come first.
     let unfinished = broken_boot(evidence).or_else(|| broken_conversation(evidence));
     let trouble = if unfinished.is_some() { Trouble::Host } else { Trouble::Evidence };
     let cut = unfinished
-        .or_else(|| bad_finding(&findings))
+        .or_else(|| bad_finding(&findings, findings_dropped))
         .or_else(|| blind_log(evidence))
         .or_else(|| bad_check(evidence, &checks));
     let (outcome, reason, excerpt) = cut.unwrap_or((Outcome::Pass, String::new(), Vec::new()));
     let trouble = (outcome == Outcome::Infra).then_some(trouble);
     let mut excerpt = excerpt;
     excerpt.truncate(EXCERPT_LINES_MAX);
-    Verdict { outcome, reason, trouble, excerpt, checks, findings }
+    Verdict { outcome, reason, trouble, excerpt, checks, findings, findings_dropped }
 }
 
 type Bad = (Outcome, String, Vec<String>);
 
-fn bad_finding(findings: &[FindingRecord]) -> Option<Bad> {
+fn bad_finding(findings: &[FindingRecord], dropped: u64) -> Option<Bad> {
     let first = findings.first()?;
-    let more = if findings.len() > 1 { format!(" (and {} more)", findings.len() - 1) } else { String::new() };
+    let others = findings.len() as u64 - 1 + dropped;
+    let more = if others > 0 { format!(" (and {others} more)") } else { String::new() };
     let during = if first.check.is_empty() { String::new() } else { format!(" during {}", first.check) };
     Some((Outcome::Fail, format!("kernel log: {}{during}{more}", first.title), first.excerpt.clone()))
 }
@@ -167,7 +171,8 @@ pub fn judge_without_guest(known: &Known<'_>, checks: &[JudgedCheck]) -> Verdict
     let records: Vec<CheckRecord> = checks.iter().map(|check| judge_unsent(known, check)).collect();
     let cut = bad_of(checks, &records, &|_, check| bad_subs(check));
     let (outcome, reason, excerpt) = cut.unwrap_or((Outcome::Pass, String::new(), Vec::new()));
-    Verdict { outcome, reason, trouble: None, excerpt, checks: records, findings: Vec::new() }
+    let (findings, findings_dropped) = (Vec::new(), 0);
+    Verdict { outcome, reason, trouble: None, excerpt, checks: records, findings, findings_dropped }
 }
 
 fn bad_of(
@@ -221,8 +226,8 @@ fn check_excerpt(evidence: &Evidence<'_>, judged: &JudgedCheck, check: &CheckRec
     lines
 }
 
-/// Findings of the log, without the planted one, and what only the console could show after it; of
-/// the console alone, where no log came to its end.
+/// Findings of the log, without the planted one, and what only the console could show: after the planted one,
+/// or where the log did not come to its end.
 fn findings(evidence: &Evidence<'_>) -> Vec<FindingRecord> {
     let name = |tag: u16| {
         let sent = evidence.checks.iter().find(|check| match &check.state {
@@ -231,27 +236,29 @@ fn findings(evidence: &Evidence<'_>) -> Vec<FindingRecord> {
         });
         sent.map(|check| check.name.clone()).unwrap_or_default()
     };
-    let of_log = &evidence.transcript.findings.findings;
-    let source: Vec<&Finding<u16>> = if evidence.transcript.end.is_some() {
-        // One is planted; a second is the kernel's own.
-        let planted = of_log.iter().position(|one| is_plant_tag(one.tag) && is_planted(one));
-        let of_log = of_log.iter().enumerate().filter(|(at, _)| Some(*at) != planted).map(|(_, one)| one);
-        let of_log: Vec<_> = of_log.collect();
-        let late = after_plant(evidence.console).iter();
-        let late = late.filter(|one| !of_log.iter().any(|other| other.title == one.title));
-        of_log.iter().copied().chain(late).collect()
-    } else {
-        evidence.console.iter().filter(|finding| !is_planted(finding)).collect()
+    let record = |finding: &Finding<u16>, seen| FindingRecord {
+        family: finding.family.clone(),
+        title: finding.title.clone(),
+        check: name(finding.tag),
+        seen,
+        excerpt: finding.excerpt.clone(),
     };
-    source
-        .into_iter()
-        .map(|finding| FindingRecord {
-            family: finding.family.clone(),
-            title: finding.title.clone(),
-            check: name(finding.tag),
-            excerpt: finding.excerpt.clone(),
-        })
-        .collect()
+    let of_log: Vec<&Finding<u16>> = log_findings(evidence).collect();
+    let on_console = match evidence.transcript.end {
+        Some(_) => after_plant(evidence.console),
+        None => evidence.console,
+    };
+    let is_news =
+        |one: &&Finding<u16>| !is_planted(one) && !of_log.iter().any(|other| other.title == one.title);
+    let on_console = on_console.iter().filter(is_news).map(|one| record(one, Seen::Console));
+    of_log.iter().map(|one| record(one, Seen::Log)).chain(on_console).collect()
+}
+
+/// Findings of the log, whether or not that came to its end. One warning is planted; a second is the kernel's own.
+fn log_findings<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = &'a Finding<u16>> {
+    let of_log = &evidence.transcript.findings.findings;
+    let planted = of_log.iter().position(|one| is_plant_tag(one.tag) && is_planted(one));
+    of_log.iter().enumerate().filter(move |(at, _)| Some(*at) != planted).map(|(_, one)| one)
 }
 
 /// What the console says after the planted warning: by then only init runs, so no program forged it,
@@ -261,18 +268,20 @@ fn after_plant(console: &[Finding<u16>]) -> &[Finding<u16>] {
     planted.map_or(&[], |at| &console[at + 1..])
 }
 
-/// What the console says of a kernel in trouble; the planted warning is none.
-fn console_finding<'a>(evidence: &Evidence<'a>) -> Option<&'a Finding<u16>> {
-    evidence.console.iter().find(|finding| !is_planted(finding))
+/// What is said of a kernel in trouble by its log, else by its console, where programs can write too; the
+/// planted warning is none.
+fn first_finding<'a>(evidence: &Evidence<'a>) -> Option<&'a Finding<u16>> {
+    let on_console = || evidence.console.iter().find(|finding| !is_planted(finding));
+    log_findings(evidence).next().or_else(on_console)
 }
 
 fn first_title(evidence: &Evidence<'_>) -> String {
-    console_finding(evidence).map(|finding| format!(": {}", finding.title)).unwrap_or_default()
+    first_finding(evidence).map(|finding| format!(": {}", finding.title)).unwrap_or_default()
 }
 
-/// The report on the console, else its end; and in front of it what the CPUs were doing at a deadline.
+/// The first report, else the console's end; and in front of it what the CPUs were doing at a deadline.
 fn first_excerpt(evidence: &Evidence<'_>) -> Vec<String> {
-    let shown = match console_finding(evidence) {
+    let shown = match first_finding(evidence) {
         Some(finding) => &finding.excerpt,
         None => evidence.console_tail,
     };

@@ -3,6 +3,8 @@
 
 #[path = "judge_tests/checks.rs"]
 mod checks;
+#[path = "judge_tests/findings.rs"]
+mod findings;
 #[path = "judge_tests/guest.rs"]
 mod guest;
 #[path = "judge_tests/made.rs"]
@@ -271,6 +273,14 @@ fn without_the_planted_warning_a_log_proves_nothing() {
     unlogged.is(Outcome::Infra, "neither the kernel log nor the console");
     unlogged.console = planted();
     unlogged.is(Outcome::Infra, "the planted warning is not in the kernel log");
+}
+
+#[test]
+fn an_excuse_that_is_so_wide_that_nothing_could_be_seen_is_named() {
+    let mut excused = good();
+    let (reason, until) = ("known", "2030-01-01");
+    excused.allow = format!("\n[[allow]]\npattern = '^WARNING'\nreason = '{reason}'\nuntil = '{until}'\n");
+    excused.is(Outcome::Infra, "the entry `^WARNING` excuses the planted warning, too: narrow it");
 }
 
 #[test]

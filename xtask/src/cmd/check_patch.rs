@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `check-patch`: one patch on standard input, checked without building anything. What b4 calls for each patch.
 
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 
@@ -39,6 +39,9 @@ const COMPLAINTS_MAX: usize = 200;
 pub fn run(cli: &Cli, args: &CheckPatchArgs) -> Result<u8> {
     let mut text = Vec::new();
     let limit = PATCH_BYTES_MAX as u64 + 1;
+    if std::io::stdin().is_terminal() {
+        tell::print_error("reading a patch from standard input; Ctrl-D ends it\n");
+    }
     std::io::stdin().lock().take(limit).read_to_end(&mut text).context("reading standard input")?;
     let mut remarks = Vec::new();
     if let Err(error) = check(cli, args, &text, &mut remarks) {
@@ -99,6 +102,11 @@ fn check(cli: &Cli, args: &CheckPatchArgs, text: &[u8], remarks: &mut Vec<Remark
 /// The patch, and whether it came through whole; none where there is nothing more to check.
 fn read(text: &[u8], remarks: &mut Vec<Remark>) -> Result<Option<Patch>> {
     const FILE: &str = "standard input";
+    if text.len() > PATCH_BYTES_MAX {
+        let summary = format!("it is longer than the {PATCH_BYTES_MAX} bytes allowed");
+        remarks.push(Remark::new("read", Status::Fail, summary));
+        return Ok(None);
+    }
     let patch = if looks_like_mail(text) {
         let taken = patch_of_mail(FILE, text)?;
         match taken.patch {

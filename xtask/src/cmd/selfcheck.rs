@@ -25,6 +25,7 @@ use crate::record::bisect::{AnswerKind, BisectRecord};
 use crate::run::context::Options;
 use crate::tell;
 use crate::tell::bisect::patches;
+use crate::tell::selfcheck::Listed;
 use crate::tell::terminal::status_line;
 
 /// The case of a git history.
@@ -36,14 +37,6 @@ struct Case {
     wanted: String,
     /// What was told, or why nothing was.
     told: Result<String, String>,
-    tabled: Tabled,
-}
-
-/// Whether a case stands in a table of its suite: then only a failure is told once more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tabled {
-    Yes,
-    No,
 }
 
 /// Which cases are wanted: all, or those that a glob fits.
@@ -66,29 +59,35 @@ impl Wanted {
     /// Refuses a glob that fits no case of these suites.
     fn check(&self, session: &Session, suites: &[SelfcheckSuite]) -> Result<()> {
         let names = names(session, suites)?;
-        let stray = self.0.iter().find(|glob| !names.iter().any(|(name, _)| glob.matches(name)));
+        let stray = self.0.iter().find(|glob| !names.iter().any(|listed| glob.matches(&listed.name)));
         stray.map_or(Ok(()), |glob| {
-            let what = format!("`{}` matches no case", glob.as_str().escape_default());
+            let of: Vec<&str> = suites.iter().map(|suite| suite.word()).collect();
+            let glob = glob.as_str().escape_default();
+            let what = format!("`{glob}` matches no case of {}", of.join(", "));
             Err(Fault::new(FaultKind::NoMatch, what).help("`cargo xtask selfcheck --list` shows them").into())
         })
     }
 }
 
 /// The cases of some suites, and what each is.
-fn names(session: &Session, suites: &[SelfcheckSuite]) -> Result<Vec<(String, String)>> {
+fn names(session: &Session, suites: &[SelfcheckSuite]) -> Result<Vec<Listed>> {
     let mut names = Vec::new();
     for suite in suites {
+        let suite_word = suite.word();
+        let listed = |name: String, what: String| Listed { suite: suite_word, name, what };
         match suite {
             SelfcheckSuite::Bisect => {
                 let faults = read(&session.lab, &session.lab.defaults.series)?;
-                names.extend(faults.into_iter().map(|(facts, _)| (facts.name.to_string(), facts.wrong)));
-                names.push((HISTORY.into(), history::wanted()));
+                names
+                    .extend(faults.into_iter().map(|(facts, _)| listed(facts.name.to_string(), facts.wrong)));
+                names.push(listed(HISTORY.into(), history::wanted()));
             }
-            SelfcheckSuite::Guests => names.extend(guests::names(session)?),
+            SelfcheckSuite::Guests => {
+                names.extend(guests::names(session)?.into_iter().map(|(name, what)| listed(name, what)));
+            }
             SelfcheckSuite::Host => {
-                names.extend(
-                    host::CASES.iter().map(|(name, wanted, _)| ((*name).to_owned(), (*wanted).to_owned())),
-                );
+                let cases = host::CASES.iter();
+                names.extend(cases.map(|(name, wanted, _)| listed((*name).to_owned(), (*wanted).to_owned())));
             }
         }
     }
@@ -103,13 +102,16 @@ pub fn run(cli: &Cli, args: &SelfcheckArgs) -> Result<u8> {
     if args.run.kernel.is_some() {
         return Err(Fault::usage("--kernel: each case has kernels of its own").into());
     }
+    if args.run.deadline.is_some() {
+        return Err(Fault::usage("--deadline: each case has its own").into());
+    }
     let mut session = Session::open(cli)?;
     let suites = args.suite.as_ref().map_or(SelfcheckSuite::value_variants(), std::slice::from_ref);
     let wanted = Wanted::parse(&args.names)?;
     wanted.check(&session, suites)?;
     if args.list {
         let mut cases = names(&session, suites)?;
-        cases.retain(|(name, _)| wanted.has(name));
+        cases.retain(|listed| wanted.has(&listed.name));
         tell::print(&tell::selfcheck::list(&cases));
         return Ok(fault::EXIT_OK);
     }
@@ -131,8 +133,7 @@ pub fn run(cli: &Cli, args: &SelfcheckArgs) -> Result<u8> {
     let text = format!("{} cases, {failed} failed", cases.len());
     let how = if failed == 0 { Style::new().green().bold() } else { Style::new().red().bold() };
     tell::print("\n");
-    let is_new = |case: &&Case| case.tabled == Tabled::No || case.told.is_err();
-    cases.iter().filter(is_new).for_each(tell_case);
+    cases.iter().filter(|case| case.told.is_err()).for_each(tell_case);
     tell::print(&status_line(&how, "SELFCHECK", None, &text));
     Ok(if failed == 0 { fault::EXIT_OK } else { fault::EXIT_CHECK })
 }
@@ -142,7 +143,7 @@ fn tell_case(case: &Case) {
         Ok(told) => (Style::new().green().bold(), "PASS", told),
         Err(told) => (Style::new().red().bold(), "FAIL", told),
     };
-    let text = format!("{}: {}; told: {told}", case.name, case.wanted);
+    let text = format!("{}: {}; seen: {told}", case.name, case.wanted);
     tell::print(&status_line(&how, word, None, &text));
 }
 
@@ -160,21 +161,22 @@ fn bisect(
             let wanted = format!("patch {}: {}", facts.patch, facts.wrong);
             announce(facts.name.as_str(), &wanted);
             let told = planted(session, &facts, faulty, &options, splats);
-            cases.push(Case {
-                name: facts.name.to_string(),
-                wanted,
-                told: or_end(told)?,
-                tabled: Tabled::No,
-            });
+            ended(cases, Case { name: facts.name.to_string(), wanted, told: or_end(told)? });
         }
     }
     if asked.has(HISTORY) {
         let wanted = history::wanted();
         announce(HISTORY, &wanted);
         let told = history::run(session, args);
-        cases.push(Case { name: HISTORY.into(), wanted, told: or_end(told)?, tabled: Tabled::No });
+        ended(cases, Case { name: HISTORY.into(), wanted, told: or_end(told)? });
     }
     Ok(())
+}
+
+/// Tells of a case that has ended, and keeps it.
+fn ended(cases: &mut Vec<Case>, case: Case) {
+    tell_case(&case);
+    cases.push(case);
 }
 
 fn announce(name: &str, wanted: &str) {

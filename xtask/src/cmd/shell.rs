@@ -188,7 +188,7 @@ fn one_command(context: &Context<'_>, boot: &Boot, words: &[String]) -> Result<u
         None => {
             crate::sys::interrupt::check()?;
             let console = read_end(&context.folder.join("console.log"))?;
-            let tail = String::from_utf8_lossy(&console).into_owned();
+            let tail = String::from_utf8_lossy(&console).replace("\r\n", "\n");
             let tail = crate::sys::process::tail(&tail, 2000).to_owned();
             tell::print_error(&format!(
                 "{tail}\nerror: the guest ended before the command did (QEMU: {}); its last lines are above\n",

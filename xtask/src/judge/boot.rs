@@ -119,6 +119,15 @@ pub(super) fn blind_log(evidence: &Evidence<'_>) -> Option<Bad> {
     }
     let in_log = transcript.findings.findings.iter().any(|one| is_plant_tag(one.tag) && is_planted(one));
     let on_console = evidence.console.iter().any(is_planted);
+    let mut excused = transcript.findings.allowed.iter();
+    let excused = excused.find(|one| is_plant_tag(one.finding.tag) && is_planted(&one.finding));
+    if let Some(entry) = excused.filter(|_| !in_log) {
+        let reason = format!(
+            "configs/splats.toml: the entry `{}` excuses the planted warning, too: narrow it",
+            entry.pattern
+        );
+        return Some((Outcome::Infra, reason, Vec::new()));
+    }
     let blind = match (in_log, on_console) {
         (true, true) => return None,
         (false, true) => "the kernel log",

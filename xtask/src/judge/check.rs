@@ -31,6 +31,7 @@ pub(super) fn judge_unsent(known: &Known<'_>, judged: &JudgedCheck) -> CheckReco
                 ms: *ms,
                 figures: BTreeMap::new(),
                 boot: None,
+                leftover: 0,
                 subs: subs.clone(),
             }
         }
@@ -47,6 +48,7 @@ fn blank(judged: &JudgedCheck, status: CheckStatus, reason: String) -> CheckReco
         ms: 0,
         figures: BTreeMap::new(),
         boot: None,
+        leftover: 0,
         subs: Vec::new(),
     }
 }
@@ -81,7 +83,8 @@ pub(super) fn judge_check(evidence: &Evidence<'_>, judged: &JudgedCheck) -> Chec
         VerdictSource::Model(model) => model.figures.clone(),
         VerdictSource::Ktap(_) | VerdictSource::ExitCode => BTreeMap::new(),
     };
-    CheckRecord { name: judged.name.clone(), status, reason, plan, ms, figures, boot: None, subs }
+    let leftover = check.dones.first().map_or(0, |done| done.leftover);
+    CheckRecord { name: judged.name.clone(), status, reason, plan, ms, figures, boot: None, leftover, subs }
 }
 
 /// What is wrong with how a program ran, whatever it printed.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::lab::guest_fault::GuestFault;
 use crate::record::model::{CellRecord, CheckStatus, worst_exit_code};
+use crate::record::notes::notes;
 
 /// What is not as the fault's entry says, a line each; none if all is.
 pub fn differences(fault: &GuestFault, record: &CellRecord) -> Vec<String> {
@@ -16,10 +17,11 @@ pub fn differences(fault: &GuestFault, record: &CellRecord) -> Vec<String> {
     if code != fault.code {
         wrong.push(format!("exit code {code} instead of {}", fault.code));
     }
-    let lines: Vec<&str> =
-        record.reason.lines().chain(record.excerpt.iter().map(String::as_str)).map(str::trim).collect();
+    let notes = notes(record);
+    let told = record.reason.lines().chain(record.excerpt.iter().chain(&notes).map(String::as_str));
+    let lines: Vec<&str> = told.map(str::trim).collect();
     if let Some(pattern) = fault.not_shown(&lines) {
-        wrong.push(format!("neither reason nor excerpt shows `{pattern}`"));
+        wrong.push(format!("neither reason, excerpt nor notes show `{pattern}`"));
     }
     let statuses: Vec<CheckStatus> = record.checks.iter().map(|check| check.status).collect();
     if statuses != fault.statuses {
@@ -85,11 +87,20 @@ mod tests {
     }
 
     #[test]
+    fn a_note_shows_what_a_pass_has_to_show() {
+        let shows = vec!["^b left 2 processes".into()];
+        let (fault, mut record) = (GuestFault { shows, ..fault() }, record());
+        assert_eq!(differences(&fault, &record).len(), 1);
+        record.checks[1].leftover = 2;
+        assert_eq!(differences(&fault, &record), Vec::<String>::new());
+    }
+
+    #[test]
     fn each_thing_that_is_not_as_declared_is_told() {
         type Change = fn(&mut CellRecord);
         let changes: [(Change, &str); 4] = [
             (|record| record.outcome = Outcome::Infra, "infra instead of crashed"),
-            (|record| record.excerpt.clear(), "neither reason nor excerpt shows"),
+            (|record| record.excerpt.clear(), "neither reason, excerpt nor notes show"),
             (|record| drop(record.checks.pop()), "checks: pass instead of pass fail"),
             (|record| record.timings_ms = [("guest".to_owned(), 6_000)].into(), "5 at most"),
         ];

@@ -112,6 +112,7 @@ fn a_finding_of_the_kernel_log_kills_and_is_not_the_reference_checks_merit() {
         title: "refcount_t: underflow".into(),
         check: "bpf".into(),
         excerpt: Vec::new(),
+        ..FindingRecord::default()
     });
     let record = judged(&facts(Some("kernel-log")), &[found]);
     assert_eq!((record.outcome, record.by_reference), (MutantOutcome::Killed, false));
@@ -126,6 +127,7 @@ fn a_finding_that_is_named_has_to_be_the_one() {
         title: "BUG: KASAN: use-after-free in f".into(),
         check: "bpf".into(),
         excerpt: Vec::new(),
+        ..FindingRecord::default()
     });
     for (finding, outcome) in [
         ("KASAN", MutantOutcome::Killed),

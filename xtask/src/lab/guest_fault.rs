@@ -82,7 +82,7 @@ pub struct GuestFault {
     pub outcome: Outcome,
     /// The exit code that a run with this cell alone has.
     pub code: u8,
-    /// Patterns, each of which a line of reason or excerpt must fit; a pass has none.
+    /// Patterns, each of which a line of reason, excerpt or notes must fit; a pass may have none.
     #[serde(default)]
     pub shows: Vec<String>,
     /// The statuses of the checks: the one before the fault, the fault's, and the one after it.
@@ -179,8 +179,8 @@ impl GuestFault {
                 self.code
             ));
         }
-        if (self.outcome == Outcome::Pass) != self.shows.is_empty() {
-            return refuse("`shows` is for everything but a pass".into());
+        if self.outcome != Outcome::Pass && self.shows.is_empty() {
+            return refuse("`shows` is missing: only a pass needs none".into());
         }
         if let Some(bad) = self.shows.iter().find(|pattern| Regex::new(pattern).is_err()) {
             return refuse(format!("`{bad}` is no pattern"));

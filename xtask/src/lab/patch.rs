@@ -59,7 +59,10 @@ impl Patch {
             return refuse("it names no file".into());
         }
         if let Some(path) = files.iter().find(|path| !is_safe(path)) {
-            return refuse(format!("it names `{}`, which is outside the tree", path.escape_default()));
+            return refuse(format!(
+                "it names `{path}`, which is no plain path inside the tree",
+                path = path.escape_debug()
+            ));
         }
         if let Some(why) = special::fault(diff) {
             return refuse(why);

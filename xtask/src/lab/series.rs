@@ -270,6 +270,10 @@ pub fn read_folder(folder: &Path) -> Result<Vec<Patch>> {
         }
     }
     paths.sort();
+    // Who opens a pipe that nobody writes to waits for ever.
+    if let Some(path) = paths.iter().find(|path| !path.is_file()) {
+        return Err(Fault::usage(format!("{} is no plain file", path.display())).into());
+    }
     paths.iter().map(|path| read_patch(path)).collect()
 }
 

@@ -113,6 +113,8 @@ struct File {
     #[serde(default)]
     reporters: Vec<String>,
     #[serde(default)]
+    of_programs: Vec<String>,
+    #[serde(default)]
     deny: Vec<DenyEntry>,
     #[serde(default)]
     allow: Vec<AllowEntry>,
@@ -175,6 +177,7 @@ pub struct Allow {
 pub struct Splats {
     rules: Vec<Rule>,
     heads: RegexSet,
+    of_programs: RegexSet,
     reporters: Vec<String>,
     allows: Vec<Allow>,
 }
@@ -198,6 +201,11 @@ impl Splats {
         }
         let heads = RegexSet::new(file.deny.iter().map(|entry| &entry.pattern))
             .context("compiling the deny patterns of the list of splats")?;
+        for pattern in &file.of_programs {
+            anchored(pattern).context("reading `of_programs` of the list of splats")?;
+        }
+        let of_programs = RegexSet::new(&file.of_programs)
+            .context("compiling the patterns of `of_programs` of the list of splats")?;
         let rules = file
             .deny
             .into_iter()
@@ -214,7 +222,7 @@ impl Splats {
                 allow(entry).context(context)
             })
             .collect::<Result<_>>()?;
-        Ok(Self { rules, heads, reporters: file.reporters, allows })
+        Ok(Self { rules, heads, of_programs, reporters: file.reporters, allows })
     }
 
     /// The allow entries that no longer hold on this day (`YYYY-MM-DD`). The scanner knows no clock
@@ -253,6 +261,11 @@ impl Splats {
         self.heads.matches(line).iter().next()
     }
 
+    /// Whether a record is about a program, and begins with the name that this has given itself.
+    fn is_of_program(&self, record: &str) -> bool {
+        self.of_programs.is_match(record)
+    }
+
     fn is_reporter(&self, function: &str) -> bool {
         self.reporters.iter().any(|reporter| match reporter.split_once('*') {
             Some((start, end)) => {
@@ -267,8 +280,8 @@ impl Splats {
 
 fn rule(entry: DenyEntry, names: &[String]) -> Result<Rule> {
     ensure!(!entry.family.trim().is_empty(), "the family is empty");
-    ensure!(entry.pattern.starts_with('^'), "the pattern must begin with ^: {}", entry.pattern);
     let pattern = Regex::new(&entry.pattern)?;
+    anchored(&entry.pattern)?;
     ensure!(!pattern.is_match(""), "the pattern matches an empty line: {}", entry.pattern);
     if let Some(title) = &entry.title {
         for name in placeholders(title) {
@@ -301,7 +314,36 @@ fn allow(entry: AllowEntry) -> Result<Allow> {
     ensure!(!entry.pattern.trim().is_empty(), "the pattern is empty");
     let pattern = Regex::new(&entry.pattern)?;
     ensure!(!pattern.is_match(""), "the pattern would excuse everything");
+    anchored(&entry.pattern)?;
     Ok(Allow { pattern, reason: entry.reason, until: entry.until.parse()? })
+}
+
+/// Whether a pattern fits the beginning of a line alone. One that fits anywhere would also fit what a report
+/// says of other things, and as an excuse whole families.
+fn anchored(pattern: &str) -> Result<()> {
+    ensure!(pattern.starts_with('^'), "the pattern must begin with ^: {pattern}");
+    ensure!(
+        !has_choice(pattern),
+        "only the first of its choices begins with ^: put them in (?:…): {pattern}"
+    );
+    Ok(())
+}
+
+/// Whether a pattern is a choice as a whole: a `|` outside of all brackets.
+fn has_choice(pattern: &str) -> bool {
+    let (mut depth, mut in_class, mut bytes) = (0_usize, false, pattern.bytes());
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => drop(bytes.next()),
+            b']' => in_class = false,
+            b'[' => in_class = true,
+            b'(' if !in_class => depth += 1,
+            b')' if !in_class => depth = depth.saturating_sub(1),
+            b'|' if !in_class && depth == 0 => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// The names between braces.

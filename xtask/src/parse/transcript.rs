@@ -249,6 +249,15 @@ fn scan(scanner: &mut Scanner<'_, u16>, record: &Record, tag: u16) {
     }
 }
 
+/// What a log says that came over the port, as one piece.
+#[cfg(test)]
+pub fn scan_log(splats: &Splats, log: &[u8]) -> Vec<Finding<u16>> {
+    let (mut scanner, mut reader) = (Scanner::new(splats), KmsgReader::new());
+    reader.push(log, |record| scan(&mut scanner, &record, CHECK_NONE));
+    reader.finish(|record| scan(&mut scanner, &record, CHECK_NONE));
+    scanner.finish().findings
+}
+
 /// What a console capture says; for guests that could not send their log.
 pub fn scan_console(splats: &Splats, console: &[u8]) -> Vec<Finding<u16>> {
     let mut scanner = Scanner::new(splats);

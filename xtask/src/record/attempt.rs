@@ -59,7 +59,7 @@ mod tests {
 
     fn finding() -> FindingRecord {
         let (family, title) = ("warning".into(), "WARNING in f".into());
-        FindingRecord { family, title, check: String::new(), excerpt: Vec::new() }
+        FindingRecord { family, title, ..FindingRecord::default() }
     }
 
     #[test]

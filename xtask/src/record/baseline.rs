@@ -84,6 +84,7 @@ mod tests {
             ms: 1,
             figures: std::collections::BTreeMap::new(),
             boot: None,
+            leftover: 0,
             subs: statuses.iter().enumerate().map(sub).collect(),
         };
         let outcome = if fails { Outcome::Fail } else { Outcome::Pass };

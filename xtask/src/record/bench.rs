@@ -152,6 +152,7 @@ mod tests {
             figures: figures.iter().map(|(name, figure)| ((*name).to_owned(), *figure)).collect(),
             subs: Vec::new(),
             boot: None,
+            leftover: 0,
         };
         cell("t/s@1/f", Outcome::Pass, "", vec![check])
     }

@@ -215,6 +215,7 @@ fn findings_are_compared_by_family_and_title() {
             title: (*title).into(),
             check: "c".into(),
             excerpt: vec!["[    1.0] at another address".into()],
+            ..FindingRecord::default()
         };
         cell.findings = titles.iter().map(finding).collect();
         cell

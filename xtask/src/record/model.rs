@@ -9,6 +9,7 @@ use crate::plan::shard::Shard;
 pub use crate::record::attempt::{Attempt, Trouble};
 use crate::record::bench::BenchRecord;
 use crate::record::bisect::BisectRecord;
+pub use crate::record::finding::{ExcusedRecord, FindingRecord, Seen};
 use crate::record::merge::ShardRecord;
 use crate::record::mutant::MutantRecord;
 pub use crate::record::origin::{PatchRecord, SeriesRecord, TreeRecord};
@@ -142,6 +143,9 @@ pub struct CellRecord {
     /// What the kernel log said.
     #[serde(default)]
     pub findings: Vec<FindingRecord>,
+    /// How many more it said than are kept.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub findings_dropped: u64,
     /// What it said that an entry of `splats.toml` excuses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excused: Vec<ExcusedRecord>,
@@ -185,6 +189,7 @@ impl CellRecord {
             attempts: Vec::new(),
             checks: Vec::new(),
             findings: Vec::new(),
+            findings_dropped: 0,
             excused: Vec::new(),
             timings_ms: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -264,8 +269,16 @@ pub struct CheckRecord {
     /// Which boot of the cell this is from, if not the first: the first crashed before the check began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<u32>,
+    /// Processes that it left behind, and that init killed.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub leftover: u64,
     /// The sub-results.
     pub subs: Vec<SubRecord>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl CheckRecord {
@@ -344,30 +357,6 @@ impl CheckStatus {
         use CheckStatus::{Absent, Fail, Flaky, NotRun, Pass, Skip};
         [Pass, Fail, Skip, Absent, Flaky, NotRun].into_iter().find(|status| status.letter() == letter)
     }
-}
-
-/// Something that the kernel log says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FindingRecord {
-    /// What sort it is: `oops`, `warning`, …
-    pub family: String,
-    /// Stable title: no addresses, numbers or offsets.
-    pub title: String,
-    /// The check during which it came up; empty for none.
-    pub check: String,
-    /// First to last line of the report.
-    pub excerpt: Vec<String>,
-}
-
-/// Something that the kernel log says, and that is known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExcusedRecord {
-    /// Its stable title.
-    pub title: String,
-    /// The pattern of the entry that excuses it.
-    pub pattern: String,
-    /// Why, as the entry says.
-    pub reason: String,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault;
 
 /// The reason of a cell that nobody has begun.
-pub const NEVER_BEGUN: &str = "it never came to its turn";
+pub const NEVER_BEGUN: &str = "it had no verdict when the run ended";
 
 /// The reason of a cell, or of a check in it, that the user has cut off.
 pub const INTERRUPTED: &str = "interrupted";

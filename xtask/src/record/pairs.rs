@@ -105,6 +105,7 @@ mod tests {
             reason: String::new(),
             plan: Some(u32::try_from(subs.len()).unwrap()),
             boot: None,
+            leftover: 0,
             ms: 1,
             figures: BTreeMap::new(),
             subs,

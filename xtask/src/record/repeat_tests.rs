@@ -140,6 +140,7 @@ fn a_check_that_comes_and_goes_and_findings_are_told() {
         title: "WARNING in f".into(),
         check: "c".into(),
         excerpt: Vec::new(),
+        ..FindingRecord::default()
     });
     let run = folded([noisy.clone(), noisy, cell(Outcome::Pass, &[Pass])]);
     assert_eq!(run.cells[0].findings.len(), 1, "each once");

@@ -22,6 +22,7 @@ pub fn check(name: &str, status: CheckStatus, reason: &str, subs: Vec<SubRecord>
         ms: 1500,
         figures: BTreeMap::new(),
         boot: None,
+        leftover: 0,
         subs,
     }
 }
@@ -45,6 +46,7 @@ pub fn cell(id: &str, outcome: Outcome, reason: &str, checks: Vec<CheckRecord>) 
         checks,
         excused: Vec::new(),
         findings: Vec::new(),
+        findings_dropped: 0,
         timings_ms: BTreeMap::from([("guest".into(), 12_345)]),
         files: BTreeMap::from([("console.log".into(), format!("{}.console.log", id.replace('/', "--")))]),
         role: CellRole::Subject,
@@ -84,6 +86,7 @@ pub fn failed() -> CellRecord {
         title: "WARNING in f at k.c".into(),
         check: "seccomp_bpf".into(),
         excerpt: vec!["WARNING: CPU: 0".into()],
+        ..FindingRecord::default()
     });
     failed
 }

@@ -65,6 +65,7 @@ fn merge(record: &mut CellRecord, second: CellRecord, ms: u64) {
         }
     }
     record.findings.extend(second.findings);
+    record.findings_dropped += second.findings_dropped;
     for (kind, name) in second.files {
         // The kernel's files are those of the first.
         if !record.files.values().any(|known| *known == name) {

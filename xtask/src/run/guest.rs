@@ -38,9 +38,6 @@ use crate::vm::registers;
 use crate::vm::session::{Conversation, Job, Limits, converse};
 use crate::vm::watchdogs;
 
-/// Findings of a guest that get files and lines: each takes some seconds.
-const DECODED_MAX: usize = 4;
-
 /// What one boot showed: all that a verdict is made of, for this cell and for those that would show the same.
 pub struct Watched {
     nonce: String,
@@ -192,6 +189,7 @@ pub fn verdict(
         attempts: Vec::new(),
         checks: verdict.checks,
         findings: verdict.findings,
+        findings_dropped: verdict.findings_dropped,
         excused: excused(&watched.transcript),
         timings_ms: watched.timings.clone(),
         files: watched.files.clone(),
@@ -212,18 +210,12 @@ fn excused(transcript: &Transcript) -> Vec<ExcusedRecord> {
     allowed.map(record).collect()
 }
 
-/// Gives the reports files and lines, where the kernel knows them. Without them they stay as they are.
+/// Gives the reports files and lines, where the kernel knows them. Without them they stay as they are, and so
+/// does the verdict.
 fn decode(context: &Context<'_>, ready: &Ready, verdict: &mut Verdict) {
     let Some(decoder) = &ready.decoder else { return };
-    let of_findings = verdict.findings.iter_mut().take(DECODED_MAX).map(|finding| &mut finding.excerpt);
-    for lines in of_findings.chain([&mut verdict.excerpt]).filter(|lines| !lines.is_empty()) {
-        match decoder.decode(lines) {
-            Ok(decoded) => *lines = decoded,
-            Err(error) => {
-                context.note(format!("{}: {error:#}", ready.work.cell));
-                return;
-            }
-        }
+    if let Err(error) = decoder.decode(&mut verdict.findings, &mut verdict.excerpt) {
+        context.note(format!("{}: {error:#}", ready.work.cell));
     }
 }
 

@@ -227,7 +227,7 @@ fn try_build(
     let code = code_key(context, &kernel)?;
     let timer = context.timer(Step::Programs, &subject);
     let init = program::init(context, arch.native_abi(), None)?;
-    let decoder = Decoder::find(context, source, &kernel)?;
+    let decoder = Decoder::find(context, source, &kernel);
     let mut readies = Vec::new();
     let subject = Subject::new(context, source, source_work, &kernel, work)?;
     for guest in guests_of(plan, at) {

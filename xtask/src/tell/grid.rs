@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use console::style;
+use console::{measure_text_width, style};
 
 use crate::record::model::{CellRecord, CheckRecord, CheckStatus, Outcome};
 use crate::tell::summary::cell_style;
@@ -105,9 +105,18 @@ fn family_word(family: &str, checks: &[&CheckRecord]) -> String {
 /// The table: few cells with many checks stand side by side, else each has a row.
 pub fn table(cells: &[CellRecord]) -> String {
     let names = check_names(cells);
-    if names.len() > CHECKS_BESIDE_MAX && cells.len() <= CELLS_BESIDE_MAX {
+    let may_be_below = cells.len() <= CELLS_BESIDE_MAX;
+    if names.len() > CHECKS_BESIDE_MAX && may_be_below {
         return checks_below(cells, &names);
     }
+    let table = checks_beside(cells, &names);
+    let is_too_wide = |width: usize| table.lines().any(|line| measure_text_width(line) > width);
+    let width = console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
+    if may_be_below && width.is_some_and(is_too_wide) { checks_below(cells, &names) } else { table }
+}
+
+/// A row for each cell.
+fn checks_beside(cells: &[CellRecord], names: &[&str]) -> String {
     let head = ["cell", "outcome"].into_iter().chain(names.iter().copied()).chain(["guest"]);
     let mut rows: Vec<Vec<String>> = vec![head.map(|word| style(word).dim().to_string()).collect()];
     for cell in cells {

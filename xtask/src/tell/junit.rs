@@ -8,6 +8,7 @@ use quick_junit::{FlakyOrRerun, NonSuccessKind, Report, TestCase, TestCaseStatus
 
 use crate::record::compare::{ItemKey, subs};
 use crate::record::model::{CellRecord, CheckRecord, CheckStatus, Outcome, Run, SubRecord};
+use crate::record::notes::notes;
 use crate::record::repeat::{NO_ANSWER, Rate, RepeatRecord};
 
 /// More rounds of one sub-test than this are not told one by one.
@@ -102,6 +103,10 @@ fn verdict_case(cell: &CellRecord) -> TestCase {
     }));
     let mut case = TestCase::new("verdict", verdict);
     case.set_classname(cell.id.as_str());
+    let notes = notes(cell);
+    if !notes.is_empty() {
+        case.set_system_out(notes.join("\n"));
+    }
     case
 }
 

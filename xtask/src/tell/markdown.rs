@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::record::model::{CellRecord, CheckStatus, Outcome, Run, RunState};
+use crate::record::notes::notes;
 use crate::tell::grid::{check_counts, check_names};
 use crate::tell::visible;
 
@@ -37,8 +38,9 @@ pub fn markdown(run: &Run) -> String {
         }
         text
     });
-    let retried = run.cells.iter().flat_map(|cell| {
-        cell.retries().map(|why| format!("\n{}: a boot that did not count: {}\n", cell.id, plain(why)))
+    let noted = run.cells.iter().map(|cell| {
+        let line = |note: String| format!("\n{}: note: {}\n", cell.id, plain(&note));
+        notes(cell).into_iter().map(line).collect()
     });
     let mut end = String::new();
     for (name, tree) in &run.trees {
@@ -57,7 +59,7 @@ pub fn markdown(run: &Run) -> String {
             host.cpus
         );
     }
-    within_limit(head, rows.chain(bad).chain(retried), &end)
+    within_limit(head, rows.chain(bad).chain(noted), &end)
 }
 
 fn check_cell(cell: &CellRecord, name: &str) -> String {

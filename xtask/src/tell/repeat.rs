@@ -14,22 +14,65 @@ const RATES_SHOWN: usize = 20;
 /// More rounds than this are told as a number alone.
 const LETTERS_SHOWN: usize = 60;
 
+/// How a result fared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    /// It passed in each round.
+    Always,
+    /// It was not always the same.
+    Flaky,
+    /// It never passed.
+    Never,
+    /// It passed wherever it was asked, and that was not in each round.
+    Seldom,
+}
+
+impl Sort {
+    fn of(rate: &Rate, rounds: usize) -> Self {
+        match rate {
+            _ if rate.is_flaky() => Self::Flaky,
+            Rate { passed, of, .. } if passed < of || *of == 0 => Self::Never,
+            Rate { of, .. } if *of < rounds => Self::Seldom,
+            _ => Self::Always,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Flaky => "flaky",
+            Self::Never => "never",
+            Self::Seldom => "seldom",
+        }
+    }
+}
+
+fn counted(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
 /// The results that did not pass each time, those that changed their mind first.
 pub fn section(run: &Run) -> String {
     let Some(RepeatRecord { rounds, rates }) = &run.repeat else { return String::new() };
-    let (good, bad): (Vec<&Rate>, Vec<&Rate>) =
-        rates.iter().partition(|rate| rate.passed == rate.of && rate.of > 0);
-    let (flaky, never): (Vec<&Rate>, Vec<&Rate>) = bad.into_iter().partition(|rate| rate.is_flaky());
+    let told = |sort: Sort| rates.iter().filter(move |rate| Sort::of(rate, rounds.len()) == sort);
+    let count = |sort: Sort| told(sort).count();
     let mut text = format!(
-        "       rounds:             {}: {} results passed each time, {} changed their mind, {} never passed\n",
+        "       rounds:             {}: {} passed in each, {} changed their mind, {} never passed",
         rounds.len(),
-        good.len(),
-        flaky.len(),
-        never.len()
+        counted(count(Sort::Always), "result", "results"),
+        count(Sort::Flaky),
+        count(Sort::Never)
     );
-    let shown = flaky.iter().chain(&never).take(RATES_SHOWN);
-    for rate in shown {
-        let word = if rate.is_flaky() { "flaky" } else { "never" };
+    match count(Sort::Seldom) {
+        0 => {}
+        seldom => {
+            let _ = write!(text, ", {seldom} passed and were not asked in each");
+        }
+    }
+    text.push('\n');
+    let bad: Vec<&Rate> = [Sort::Flaky, Sort::Never, Sort::Seldom].into_iter().flat_map(told).collect();
+    for rate in bad.iter().take(RATES_SHOWN) {
+        let word = Sort::of(rate, rounds.len()).word();
         let line = format!(
             "{:>25}{} {}: passed {} of {}",
             format!("{word}  "),
@@ -42,7 +85,7 @@ pub fn section(run: &Run) -> String {
         let _ =
             writeln!(text, "{}  {letters}", if rate.is_flaky() { style(line).red() } else { style(line) });
     }
-    let more = (flaky.len() + never.len()).saturating_sub(RATES_SHOWN);
+    let more = bad.len().saturating_sub(RATES_SHOWN);
     if more > 0 {
         let _ = writeln!(text, "{:>25}… {more} more in the record", "");
     }

@@ -15,8 +15,8 @@ const NAMES_MAX: usize = 6;
 
 /// The text. `variants` are those that the lab knows.
 pub fn reply(run: &Run, variants: &[String]) -> String {
-    let paragraphs =
-        [verdict(run), what(run), checks(run), bad(run), not_run(run, variants)].into_iter().flatten();
+    let paragraphs = [verdict(run), what(run), checks(run), bad(run), excused(run), not_run(run, variants)];
+    let paragraphs = paragraphs.into_iter().flatten();
     let mut text = paragraphs.map(|sentences| wrap(&sentences)).collect::<Vec<_>>().join("\n");
     if text.is_empty() {
         text.push('\n');
@@ -180,9 +180,32 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or("").trim_end_matches('.')
 }
 
-const NO_TURN: &str = "never came to its turn";
+const NO_TURN: &str = "had no verdict when the run ended";
 const CUT_OFF: &str = "was interrupted";
 const LET_DOWN: &str = "was lost to trouble of the test machine";
+
+/// What was seen and did not count.
+fn excused(run: &Run) -> Option<String> {
+    let mut titles: Vec<String> = Vec::new();
+    for excused in run.cells.iter().flat_map(|cell| &cell.excused) {
+        let told = format!("{} ({})", excused.title, excused.reason);
+        if !titles.contains(&told) {
+            titles.push(told);
+        }
+    }
+    let retried = run.cells.iter().filter(|cell| cell.retries().next().is_some()).count();
+    let mut told = Vec::new();
+    if !titles.is_empty() {
+        told.push(format!("Kernel reports that did not count: {}.", list(&titles)));
+    }
+    if retried > 0 {
+        told.push(format!(
+            "Booted again since the test machine was in trouble: {}.",
+            count(retried, "configuration", "configurations")
+        ));
+    }
+    (!told.is_empty()).then(|| told.join(" "))
+}
 
 /// Why there is no verdict on a cell.
 fn lost_since(cell: &CellRecord) -> Option<&'static str> {

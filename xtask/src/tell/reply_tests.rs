@@ -4,7 +4,7 @@
 use expect_test::expect;
 
 use super::*;
-use crate::record::model::CellRole;
+use crate::record::model::{CellRole, ExcusedRecord};
 use crate::record::sample;
 
 fn variants() -> Vec<String> {
@@ -61,7 +61,7 @@ fn the_reply_for_a_bad_run_is_this() {
         Not run: Absent, since the kernel lacks what they require:
         seccomp_cache.dump (1 of 5). Without a result: seccomp_bpf (1 of 5).
         Results that were skipped: 1. Results that were planned and did not run:
-        1. Configurations of which each never came to its turn:
+        1. Configurations of which each had no verdict when the run ended:
         5.10/none/compat. Configurations of which each was interrupted:
         5.10/none/i386. Configurations of which each was lost to trouble of the
         test machine: 5.10/seccomp-cache@5/i386. Kernel variants that were not
@@ -117,4 +117,17 @@ fn an_inert_point_is_no_pass_and_what_fails_without_the_series_is_excused() {
     let only_series =
         sample::run(vec![at(sample::passed(), "0", baseline), at(sample::failed(), "2", subject)]);
     assert!(first(&only_series).starts_with("NOT PASSED: 1 of 2"), "{}", first(&only_series));
+}
+
+#[test]
+fn what_was_excused_and_booted_again_is_told() {
+    let mut cell = sample::passed();
+    let words = ["WARNING in f", "^WARNING in f", "reported"].map(str::to_owned);
+    let [title, pattern, reason] = words;
+    cell.excused = vec![ExcusedRecord { title, pattern, reason }];
+    cell.attempts[0].retried_for = Some("QEMU was killed by signal 9".into());
+    let text = reply(&sample::run(vec![cell.clone(), cell]), &[]);
+    assert!(text.contains("Kernel reports that did not count: WARNING in f (reported)."), "{text}");
+    let text = text.replace('\n', " ");
+    assert!(text.contains("since the test machine was in trouble: 2 configurations."), "{text}");
 }

@@ -5,7 +5,8 @@ use crate::record::model::Run;
 use crate::sys::process::quote;
 
 /// Flags with a value that a rerun keeps.
-const KEPT: [&str; 11] = [
+const KEPT: [&str; 12] = [
+    "--repeat",
     "--filters",
     "--tree",
     "--series",

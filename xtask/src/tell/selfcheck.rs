@@ -25,13 +25,23 @@ pub struct FaultResult {
     pub wrong: Vec<String>,
 }
 
+/// A case that there is.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The suite that it is in.
+    pub suite: &'static str,
+    /// What it is called.
+    pub name: String,
+    /// What it is.
+    pub what: String,
+}
+
 /// The cases that there are.
-pub fn list(cases: &[(String, String)]) -> String {
-    let head = vec!["case".to_owned(), "what it is".to_owned()];
-    let rows: Vec<Vec<String>> = std::iter::once(head)
-        .chain(cases.iter().map(|(name, what)| vec![name.clone(), what.clone()]))
-        .collect();
-    lay_out(&rows, &[Align::Left, Align::Left])
+pub fn list(cases: &[Listed]) -> String {
+    let head = ["suite", "case", "what it is"].map(str::to_owned).to_vec();
+    let row = |one: &Listed| vec![one.suite.to_owned(), one.name.clone(), one.what.clone()];
+    let rows: Vec<Vec<String>> = std::iter::once(head).chain(cases.iter().map(row)).collect();
+    lay_out(&rows, &[Align::Left, Align::Left, Align::Left])
 }
 
 /// One line for a fault that has its verdict, and what is wrong with it.

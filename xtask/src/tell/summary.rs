@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 use console::{Style, style};
 
 use crate::record::baseline::deciding_outcomes;
-use crate::record::model::{CellRecord, INERT, Outcome, Run, RunState};
+use crate::record::model::{CellRecord, INERT, Outcome, Run, RunState, Seen};
+use crate::record::notes::notes;
 use crate::tell::grid::{self, check_counts};
 use crate::tell::rerun::rerun;
 use crate::tell::terminal::status_line;
@@ -48,9 +49,14 @@ pub fn summary(run: &Run, folder: &Path) -> String {
             }
         }
     }
+    for (cell, note) in
+        run.cells.iter().flat_map(|cell| notes(cell).into_iter().map(move |note| (cell, note)))
+    {
+        let line = format!("{}: {}", cell.id, plain(&note));
+        text.push_str(&status_line(&Style::new().yellow(), "NOTE", None, &line));
+    }
     text.push_str(&repeat::section(run));
     text.push_str(&baseline::section(run));
-    text.push_str(&retried(&run.cells));
     text.push_str(&accelerators(&run.cells));
     text.push_str(&totals(run));
     let _ = writeln!(text, "{:>25}{}", "", style(folder.join("run.json").display()).dim());
@@ -60,14 +66,6 @@ pub fn summary(run: &Run, folder: &Path) -> String {
         let _ = writeln!(text, "       rerun:             {}", rerun(run, &again));
     }
     text
-}
-
-/// Boots that did not count: a pass that needed them must not look like any other.
-fn retried(cells: &[CellRecord]) -> String {
-    let line = |cell: &CellRecord, why: &str| {
-        format!("{:>25}{}: a boot that did not count: {}\n", "retried  ", cell.id, plain(why))
-    };
-    cells.iter().flat_map(|cell| cell.retries().map(|why| line(cell, why)).collect::<Vec<_>>()).collect()
 }
 
 /// What ran the guests, each way once.
@@ -137,10 +135,17 @@ pub fn full(run: &Run) -> String {
             }
         }
         for finding in &cell.findings {
-            let _ = writeln!(text, "  kernel log: {} ({})", plain(&finding.title), finding.family);
+            let place = match finding.seen {
+                Seen::Log => "kernel log",
+                Seen::Console => "console only",
+            };
+            let _ = writeln!(text, "  {place}: {} ({})", plain(&finding.title), finding.family);
             for line in &finding.excerpt {
                 let _ = writeln!(text, "    {}", plain(line));
             }
+        }
+        for note in notes(cell) {
+            let _ = writeln!(text, "  note: {}", plain(&note));
         }
     }
     text

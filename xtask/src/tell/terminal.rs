@@ -11,6 +11,7 @@ use console::{Style, style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::record::model::{CellRecord, CellRole, Outcome};
+use crate::record::notes::notes;
 use crate::run::event::{Cached, Event, GuestProgress, Step};
 use crate::tell::grid::families_line;
 use crate::tell::summary::cell_style;
@@ -204,6 +205,9 @@ pub fn cell_lines(record: &CellRecord) -> String {
         if more > 0 {
             lines.push_str(&format!("{:>14}{} … {more} more lines in the record\n", "", style("|").dim()));
         }
+    }
+    for note in notes(record) {
+        lines.push_str(&format!("{:>14}note: {}\n", "", plain(&note)));
     }
     lines
 }

@@ -115,7 +115,12 @@ fn a_qemu_that_does_not_start_is_the_labs_trouble_and_its_words_are_told() {
     lab.steer("qemu", "exit-1\ngood\n");
     lab.test_cell(&["--retries", "2"]).assert(
         0,
-        &["NOTE", "tried again", "1 pass", "a boot that did not count: QEMU ended with exit code 1"],
+        &[
+            "NOTE",
+            "tried again",
+            "1 pass",
+            "a boot did not count, and another was made: QEMU ended with exit code 1",
+        ],
     );
     let attempts = lab.only_cell()["attempts"].clone();
     assert_eq!(attempts[0]["outcome"], "infra", "{attempts:#}");

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::cli::SelfcheckArgs;
 use crate::cmd::engine::{GoOn, Phases, run_phases};
-use crate::cmd::selfcheck::{Case, Tabled, Wanted};
+use crate::cmd::selfcheck::{Case, Wanted};
 use crate::cmd::session::Session;
 use crate::judge::guest_fault::{differences, guest_time};
 use crate::lab::Lab;
@@ -109,7 +109,7 @@ fn case(fault: &GuestFault, result: Option<&FaultResult>) -> Case {
         Some(result) => Err(result.wrong.join("; ")),
     };
     let wanted = format!("{}: {}", fault.outcome.word(), fault.what);
-    Case { name: fault.name.to_string(), wanted, told, tabled: Tabled::Yes }
+    Case { name: fault.name.to_string(), wanted, told }
 }
 
 /// A guest for each fault, and the ids of their cells. Each becomes a series of the lab, whose kernel is that of

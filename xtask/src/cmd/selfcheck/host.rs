@@ -16,7 +16,7 @@ mod together;
 use anyhow::Result;
 
 use self::lab::Lab;
-use super::{Case, Tabled, announce, or_end};
+use super::{Case, announce, ended, or_end};
 use crate::cmd::session::Session;
 
 /// A case: its name, what is wanted, and what carries it out.
@@ -47,7 +47,7 @@ pub fn run(session: &Session, is_wanted: &dyn Fn(&str) -> bool, cases: &mut Vec<
     for (name, wanted, carry_out) in wanted {
         announce(name, wanted);
         let told = or_end(carry_out(&lab))?;
-        cases.push(Case { name: name.into(), wanted: wanted.into(), told, tabled: Tabled::No });
+        ended(cases, Case { name: name.into(), wanted: wanted.into(), told });
     }
     Ok(())
 }

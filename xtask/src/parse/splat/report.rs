@@ -6,8 +6,8 @@ use super::scan::Finding;
 use super::title::{frame_function, normalise, register_function};
 use super::{Function, Rule, Splats};
 
-/// Lines kept of a report.
-const EXCERPT_LINES_MAX: usize = 80;
+/// Lines kept of a report: those of KASAN and lockdep have more than a hundred.
+const EXCERPT_LINES_MAX: usize = 128;
 /// Bytes kept of a line.
 pub(super) const LINE_BYTES_MAX: usize = 512;
 
@@ -55,10 +55,11 @@ impl<T: Copy> Report<T> {
         if self.excerpt.len() < EXCERPT_LINES_MAX {
             self.excerpt.push(kept(line));
         }
-        if is_body(line) {
-            self.foreign = 0;
-        } else {
-            self.foreign += 1;
+        match looks(line) {
+            Looks::OfReport => self.foreign = 0,
+            // Behind a line of something else it may belong to that.
+            Looks::Indented if self.foreign == 0 => {}
+            Looks::Indented | Looks::Foreign => self.foreign += 1,
         }
         let lower = line.trim_start();
         if lower.starts_with("Call Trace")
@@ -121,9 +122,19 @@ pub(super) fn kept(line: &str) -> String {
     clean(shorten(line, LINE_BYTES_MAX).as_bytes())
 }
 
-/// Whether a line looks like part of a report. Exactness does not matter: a few lines that do not
-/// look so are taken along.
-fn is_body(line: &str) -> bool {
+/// What a line looks like within a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looks {
+    /// As a part of one.
+    OfReport,
+    /// It goes on with what the line before it says.
+    Indented,
+    /// As something else.
+    Foreign,
+}
+
+/// What a line looks like. Exactness does not matter: a few lines that are foreign are taken along.
+fn looks(line: &str) -> Looks {
     const STARTS: [&str; 36] = [
         "CPU:",
         "Hardware name",
@@ -163,16 +174,21 @@ fn is_body(line: &str) -> bool {
         "Sending NMI",
     ];
     let Some(first) = line.as_bytes().first() else {
-        return true;
+        return Looks::OfReport;
     };
     let register = || {
         let (name, _) = line.split_once(": ").unwrap_or((line, ""));
         (2..=4).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
     };
     let address = || line.len() > 16 && line.bytes().take(8).all(|byte| byte.is_ascii_hexdigit());
-    matches!(first, b' ' | b'\t' | b'[')
+    let is_of_report = *first == b'['
         || STARTS.iter().any(|start| line.starts_with(start))
         || line.contains("+0x")
         || register()
-        || address()
+        || address();
+    match first {
+        _ if is_of_report => Looks::OfReport,
+        b' ' | b'\t' => Looks::Indented,
+        _ => Looks::Foreign,
+    }
 }

@@ -9,7 +9,7 @@ use super::super::lines::shorten;
 use super::report::{LINE_BYTES_MAX, Report, kept};
 use super::{Allow, End, Rank, Splats};
 
-/// Findings kept; the rest is counted.
+/// Findings kept, and as many excused ones; of findings the rest is counted.
 const FINDINGS_MAX: usize = 1000;
 /// A report that is longer than this is closed.
 const REPORT_LINES_MAX: usize = 4000;
@@ -135,9 +135,17 @@ impl<'a, T: Copy> Scanner<'a, T> {
 
     /// Takes the text of one record, without its time stamp. `tag` says where it is from. Give only
     /// records of the kernel itself: a program may write anything to `/dev/kmsg`.
+    ///
+    /// Only the first line of a record begins a report, or ends one: what follows may be the name of a program,
+    /// which may have a newline in it. The same goes for a record that begins with such a name.
     pub fn line(&mut self, text: &str, tag: T) {
-        for line in text.split('\n') {
-            self.one(line.trim_end(), tag);
+        let is_of_program = self.splats.is_of_program(text);
+        for (at, line) in text.split('\n').map(str::trim_end).enumerate() {
+            if at == 0 && !is_of_program {
+                self.one(line, tag);
+            } else {
+                self.inner(line);
+            }
             self.lines += 1;
         }
     }
@@ -176,8 +184,16 @@ impl<'a, T: Copy> Scanner<'a, T> {
             },
             Some(Marker::EndTrace) => self.end_marker(End::Trace, line, tag),
             Some(Marker::EndPanic) => self.end_marker(End::Panic, line, tag),
-            None if self.pending.is_some() => self.pend(line),
-            None => self.body(line),
+            None => self.inner(line),
+        }
+    }
+
+    /// A line that neither begins a report nor ends one.
+    fn inner(&mut self, line: &str) {
+        if self.pending.is_some() {
+            self.pend(line);
+        } else {
+            self.body(line);
         }
     }
 
@@ -313,15 +329,17 @@ impl<'a, T: Copy> Scanner<'a, T> {
             .allows
             .iter()
             .position(|allow| allow.pattern.is_match(&finding.title) || allow.pattern.is_match(&head));
-        if self.found.findings.len() + self.found.allowed.len() >= FINDINGS_MAX {
-            self.found.findings_dropped += u64::from(excuse.is_none());
-        } else if let Some(at) = excuse {
-            self.allow_used[at] = true;
-            let Allow { pattern, reason, .. } = &self.splats.allows[at];
-            let (pattern, reason) = (pattern.as_str().to_owned(), reason.clone());
-            self.found.allowed.push(Allowed { finding, pattern, reason });
-        } else {
-            self.found.findings.push(finding);
+        match excuse {
+            Some(at) => {
+                self.allow_used[at] = true;
+                let Allow { pattern, reason, .. } = &self.splats.allows[at];
+                let (pattern, reason) = (pattern.as_str().to_owned(), reason.clone());
+                if self.found.allowed.len() < FINDINGS_MAX {
+                    self.found.allowed.push(Allowed { finding, pattern, reason });
+                }
+            }
+            None if self.found.findings.len() < FINDINGS_MAX => self.found.findings.push(finding),
+            None => self.found.findings_dropped += 1,
         }
     }
 }

@@ -121,21 +121,70 @@ fn excerpts_and_findings_are_capped() {
     let splats = shipped("");
     let long = format!("BUG: odd\n{}", format!(" {}\n", "x".repeat(2000)).repeat(9000));
     let found = scan(&splats, &long);
-    assert_eq!(found.findings[0].excerpt.len(), 80);
+    assert_eq!(found.findings[0].excerpt.len(), 128);
     assert!(found.findings[0].excerpt[1].len() <= 512);
     let found = scan(&splats, &"BUG: odd\n".repeat(1200));
     assert_eq!((found.findings.len(), found.findings_dropped), (1000, 200));
+}
+
+/// What is excused must not take the room of what is not.
+#[test]
+fn excused_findings_hide_no_others() {
+    let known = "[[allow]]\npattern = '^BUG: known'\nreason = 'r'\nuntil = '2030-01-01'\n";
+    let found = scan(&shipped(known), &("BUG: known\n".repeat(1200) + "BUG: odd\n"));
+    assert_eq!((titles(&found), found.findings_dropped), (vec!["BUG: odd"], 0));
+    assert_eq!((found.allowed.len(), found.unused.len()), (1000, 0));
+}
+
+#[test]
+fn only_the_first_line_of_a_record_begins_a_report() {
+    let splats = shipped("");
+    for within in [
+        "BUG: KASAN: evil in f",
+        "------------[ cut here ]------------",
+        "---[ end trace 0123456789abcdef ]---",
+        "Kernel panic - not syncing: evil",
+    ] {
+        let mut scanner = Scanner::new(&splats);
+        scanner.line(&format!("\n{within}[71]: says something"), ());
+        scanner.line(&format!("random: words\n{within}"), ());
+        assert_eq!(titles(&scanner.finish()), Vec::<&str>::new(), "{within}");
+    }
+    // A report goes on within a record.
+    let mut scanner = Scanner::new(&splats);
+    scanner.line("BUG: odd\nCall Trace:\n f+0x1/0x2", ());
+    let found = scanner.finish();
+    assert_eq!((titles(&found), found.findings[0].excerpt.len()), (vec!["BUG: odd in f"], 3));
+}
+
+#[test]
+fn the_name_of_a_program_begins_no_report() {
+    let fault = "segfault at 0 ip 0000000000401a2c sp 00007ffd3e5b7b80 error 6 in faults[401000+8f000]";
+    for record in [
+        format!("BUG: evil[71]: {fault}"),
+        format!("\nBUG: evil[71]: {fault}"),
+        "traps: BUG: evil[71] trap int3 ip:401a2c sp:7ffd3e5b7b80 error:0 in faults[401000+8f000]".into(),
+        "traps: BUG: evil[71] general protection fault ip:401a2c sp:7ffd3e5b error:0".into(),
+    ] {
+        let mut scanner = Scanner::new(&SHIPPED);
+        scanner.line(&record, ());
+        assert_eq!(titles(&scanner.finish()), Vec::<&str>::new(), "{record}");
+    }
+    // What the kernel says of itself is longer than a name.
+    for record in [format!("BUG: Bad page state in process x[71]: {fault}"), "BUG: evil[71]: stuck".into()] {
+        assert_eq!(scan(&SHIPPED, &record).findings.len(), 1, "{record}");
+    }
 }
 
 #[test]
 fn an_allow_excuses_only_what_it_matches() {
     let allow = "
         [[allow]]
-        pattern = 'at k\\.c'
+        pattern = '^WARNING at k\\.c'
         reason = 'known'
         until = '2030-01-31'
         [[allow]]
-        pattern = 'never seen'
+        pattern = '^never seen'
         reason = 'known'
         until = '2029-01-31'
     ";
@@ -145,10 +194,10 @@ fn an_allow_excuses_only_what_it_matches() {
     assert_eq!(titles(&found), ["WARNING at l.c"]);
     assert_eq!(found.allowed[0].finding.title, "WARNING at k.c");
     assert_eq!(found.allowed[0].reason, "known");
-    assert_eq!(found.unused, ["never seen"]);
+    assert_eq!(found.unused, ["^never seen"]);
 
     assert_eq!(splats.expired("2029-01-31").unwrap().len(), 0, "the last day counts");
-    assert_eq!(splats.expired("2029-02-01").unwrap()[0].pattern.as_str(), "never seen");
+    assert_eq!(splats.expired("2029-02-01").unwrap()[0].pattern.as_str(), "^never seen");
     assert!(splats.expired("tomorrow").is_err());
     let splats = splats.without_expired("2030-02-01").unwrap();
     assert_eq!(titles(&scan(&splats, log)), ["WARNING at k.c", "WARNING at l.c"]);
@@ -159,6 +208,7 @@ fn a_wrong_list_is_refused() {
     assert!(refused("").contains("no [[deny]] entry"));
     assert!(refused(&RULES.replace("family", "famly")).contains("famly"));
     assert!(refused(&RULES.replace("'^", "'")).contains("must begin with ^"));
+    assert!(refused(&RULES.replace("'^", "'^BUG|")).contains("put them in (?:"));
     assert!(
         refused(&RULES.replace(r"'^WARNING: at (?P<file>\S+)'", "'^(?P<file>x*)'")).contains("empty line")
     );
@@ -167,15 +217,23 @@ fn a_wrong_list_is_refused() {
     assert!(refused(&RULES.replace("\"trace\"", "\"never\"")).contains("never"));
     assert!(refused(&RULES.repeat(2)).contains("stands twice"));
     assert!(refused(&format!("{RULES}joins = ['x']")).contains("`x`"));
-    let allow = |fields: &str| refused(&format!("{RULES}[[allow]]\npattern = 'x'\n{fields}"));
+    let allow = |fields: &str| refused(&format!("{RULES}[[allow]]\npattern = '^x'\n{fields}"));
+    let pattern = |pattern: &str| {
+        refused(&format!("{RULES}[[allow]]\npattern = '{pattern}'\nreason = 'r'\nuntil = '2030-01-01'"))
+    };
+    assert!(pattern("WARNING").contains("must begin with ^"));
+    assert!(pattern("^x|WARNING").contains("put them in (?:"));
+    assert!(refused(&format!("of_programs = ['x']\n{RULES}")).contains("must begin with ^"));
     assert!(allow("reason = 'r'").contains("until"));
     assert!(allow("until = '2030-01-01'").contains("reason"));
     assert!(allow("reason = ' '\nuntil = '2030-01-01'").contains("reason is empty"));
     assert!(allow("reason = 'r'\nuntil = '2030-02-30'").contains("2030-02-30"));
-    assert!(
-        refused(&format!("{RULES}[[allow]]\npattern = '.*'\nreason = 'r'\nuntil = '2030-01-01'"))
-            .contains("everything")
-    );
+    assert!(pattern("^.*").contains("everything"));
+    // These are choices of a part, or none.
+    for good in [r"^(?:x|y)", r"^x\|y", r"^[|x]y", r"^[\]|]y"] {
+        let allow = format!("{RULES}[[allow]]\npattern = '{good}'\nreason = 'r'\nuntil = '2030-01-01'");
+        assert!(Splats::parse(&allow).is_ok(), "{good}");
+    }
 }
 
 #[test]

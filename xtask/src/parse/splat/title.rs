@@ -195,9 +195,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn titles_have_no_long_number(line in "\\PC{0,120}") {
+        fn titles_are_short(line in "\\PC{0,400}") {
+            prop_assert!(normalise(&line).chars().count() <= TITLE_CHARS_MAX);
+        }
+
+        /// A digit only stands within a name, such as `x86_64`.
+        #[test]
+        fn titles_have_no_number(line in "(\\PC|[0-9a-fx+/.:_ ck]){0,120}") {
             let title = normalise(&line);
-            prop_assert!(title.chars().count() <= TITLE_CHARS_MAX);
+            let words = || title.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+            prop_assert!(!words().any(|word| word.starts_with(|c: char| c.is_ascii_digit())), "{}", title);
             let _ = register_function(&line);
             let _ = frame_function(&line);
         }
