@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use console::Style;
 use fs_err as fs;
 use serde_json::Value;
 
@@ -13,8 +14,11 @@ use super::server::Server;
 use super::sources::tarball;
 use crate::cmd::session::Session;
 use crate::run::cache::file_digest;
+use crate::sys::lock::{Lock, lock};
 use crate::sys::process::{Exit, Process, capture, command, tail};
 use crate::sys::reaper::children_of_lab;
+use crate::tell;
+use crate::tell::terminal::status_line;
 
 /// The folder in the cache that everything is in.
 const FOLDER: &str = "selfcheck-host";
@@ -42,6 +46,8 @@ pub struct Lab {
     pub server: Server,
     patch: PathBuf,
     runs: std::cell::Cell<u32>,
+    /// Two suites at once would damage each other's caches, and not know it.
+    _lock: Lock,
 }
 
 /// Where one run keeps what.
@@ -92,6 +98,10 @@ impl Lab {
     /// If the tree's download is not there, or files cannot be written.
     pub fn make(session: &Session) -> Result<Self> {
         let folder = session.cache_dir().join(FOLDER);
+        fs::create_dir_all(&folder)?;
+        let lock = lock(&folder.join("in-use"), "the folder of this suite", &|text| {
+            tell::print(&status_line(&Style::new().yellow(), "WAITING", None, text));
+        })?;
         let root = folder.join("lab");
         let _ = fs::remove_dir_all(&root);
         for part in ["configs", "guest", "kernel-patches"] {
@@ -118,6 +128,7 @@ impl Lab {
             binary,
             server,
             runs: std::cell::Cell::new(0),
+            _lock: lock,
         };
         lab.change()?;
         Ok(lab)
