@@ -10,4 +10,5 @@ pub mod lock;
 pub mod logged;
 pub mod process;
 pub mod reaper;
+pub mod temporary;
 pub mod watch;
