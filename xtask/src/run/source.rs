@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,7 @@ use crate::run::event::{Cached, Step};
 use crate::run::git::Git;
 use crate::run::import::{Imported, import};
 use crate::run::kernel_tree::kernel_tree;
+use crate::run::mend;
 use crate::run::special_files;
 use crate::sys::lock::Lock;
 use crate::sys::process::is_host_trouble;
@@ -33,6 +34,8 @@ pub struct Source {
     pub previous: Option<String>,
     /// Digests of the patches, in order.
     pub patches: Vec<String>,
+    /// How it came to be: so it is made again where its objects are damaged.
+    pub work: Box<SourceWork>,
     /// Taken when the work tree is first needed, and kept for as long as it is.
     pub lock: std::cell::OnceCell<Lock>,
 }
@@ -67,6 +70,25 @@ struct Answer {
 /// # Errors
 /// Trouble of the lab's: network, disk, a tree that is no kernel.
 pub fn prepare(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
+    match prepare_once(context, work) {
+        // The import mends the repository, and brings again what it lacks.
+        Err(error) if mend::is_damage(&error) => prepare_once(context, work).map_err(mend::give_up),
+        prepared => prepared,
+    }
+}
+
+/// Brings a source's objects into a repository again that has turned out to be damaged.
+///
+/// # Errors
+/// As [`prepare`]; if what comes of it is another source.
+pub fn restore(context: &Context<'_>, source: &Source) -> Result<()> {
+    match prepare(context, &source.work)? {
+        Applied::Source(again) if again.tree == source.tree => Ok(()),
+        _ => bail!("{}/{} is no longer what it was", source.work.tree, source.work.point),
+    }
+}
+
+fn prepare_once(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
     let imported = import(context, context.lab.tree(&work.tree)?)?;
     let patches = context.lab.patches(&work.point)?;
     let digests: Vec<String> = patches.iter().map(|patch| patch.digest.clone()).collect();
@@ -79,7 +101,9 @@ pub fn prepare(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
     {
         context.done(timer, count(&patches), Cached::Yes);
         let Answer { tree, kernel_tree, previous } = answer;
-        return Ok(Applied::Source(Source { imported, tree, kernel_tree, previous, patches: digests, lock }));
+        let work = Box::new(work.clone());
+        let source = Source { imported, tree, kernel_tree, previous, patches: digests, work, lock };
+        return Ok(Applied::Source(source));
     }
     context.announce(&timer, &count(&patches));
     let (start, applied) = longest_known(context, &imported, &digests)?;
@@ -96,11 +120,16 @@ pub fn prepare(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
     let answer = Answer { tree: tree.clone(), kernel_tree: kernel_tree.clone(), previous: previous.clone() };
     context.cache.keep_answer(&request, &answer)?;
     context.done(timer, count(&patches), Cached::No);
-    Ok(Applied::Source(Source { imported, tree, kernel_tree, previous, patches: digests, lock }))
+    let work = Box::new(work.clone());
+    Ok(Applied::Source(Source { imported, tree, kernel_tree, previous, patches: digests, work, lock }))
 }
 
 fn request_key(imported: &Imported, digests: &[String]) -> Key {
-    KeyBuilder::new("source with its previous").part("base", &imported.tree).parts("patch", digests).finish()
+    KeyBuilder::new("source with its previous")
+        .part("base", &imported.tree)
+        .part("generation", imported.generation.to_string())
+        .parts("patch", digests)
+        .finish()
 }
 
 /// The tree with as many of the first patches as were applied together before, and how many they are.
