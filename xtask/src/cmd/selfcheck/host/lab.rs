@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::server::Server;
 use crate::cmd::session::Session;
 use crate::fault::Fault;
-use crate::run::cache::file_digest;
+use crate::run::digests::file_digest;
 use crate::sys::process::{Exit, Process, capture, command, tail};
 use crate::sys::reaper::children_of_lab;
 
