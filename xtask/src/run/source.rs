@@ -14,6 +14,7 @@ use crate::plan::work::SourceWork;
 use crate::run::context::Context;
 use crate::run::event::{Cached, Step};
 use crate::run::git::Git;
+use crate::run::hunk::{corrupt_line, hunk_number};
 use crate::run::import::{Imported, import};
 use crate::run::kernel_tree::kernel_tree;
 use crate::run::mend;
@@ -304,13 +305,6 @@ fn failure(
     ApplyFailure { reason: format!("patch {number} of {of}, {}{title}: {what}", patch.file), words }
 }
 
-/// The line of the diff at which git gave up reading it. It says `corrupt patch at line N`, or `at FILE:N`, by its
-/// version.
-fn corrupt_line(said: &str) -> Option<u64> {
-    let at = said.lines().find_map(|line| line.split_once("corrupt patch at "))?.1;
-    at.rsplit([' ', ':']).next()?.parse().ok()
-}
-
 /// Why a patch may not apply, as far as it can be told.
 fn hint(patch: &Patch, diff: &str, place: Option<(&str, &str)>, seen: &Seen) -> String {
     if seen.is_applied {
@@ -333,26 +327,6 @@ fn hint(patch: &Patch, diff: &str, place: Option<(&str, &str)>, seen: &Seen) -> 
         return ": its mail is format=flowed, which lets mailers wrap lines and add spaces".to_owned();
     }
     String::new()
-}
-
-/// Which hunk of a file begins at this line, and of how many.
-fn hunk_number(patch: &str, file: &str, line: &str) -> Option<(usize, usize)> {
-    let mut in_file = false;
-    let (mut count, mut found) = (0, None);
-    for text in patch.lines() {
-        if let Some(path) = text.strip_prefix("--- ").or_else(|| text.strip_prefix("+++ ")) {
-            let path = path.split('\t').next().unwrap_or(path);
-            in_file = path.strip_prefix("a/").or_else(|| path.strip_prefix("b/")) == Some(file)
-                || in_file && path == "/dev/null";
-        } else if let Some(range) = text.strip_prefix("@@ -").filter(|_| in_file) {
-            count += 1;
-            let start = range.split([',', ' ']).next();
-            if start == Some(line) {
-                found = Some(count);
-            }
-        }
-    }
-    Some((found?, count))
 }
 
 #[cfg(test)]
