@@ -12,6 +12,10 @@ pub mod fault;
 pub mod lab;
 #[path = "../../src/parse/mod.rs"]
 pub mod parse;
+#[path = "../../src/plan/mod.rs"]
+pub mod plan;
+#[path = "../../src/record/mod.rs"]
+pub mod record;
 /// The wire format alone: the rest of `vm/` runs QEMU.
 #[path = "../../src/vm"]
 pub mod vm {
@@ -24,6 +28,13 @@ pub fn splats() -> &'static parse::splat::Splats {
     SPLATS.get_or_init(|| {
         parse::splat::Splats::parse(include_str!("../../../configs/splats.toml")).expect("the list of splats")
     })
+}
+
+/// Reads a text as `lab.toml`, and as `configs/faults.toml`.
+pub fn configurations(text: &str) {
+    let _ = lab::file::LabFile::parse(std::path::Path::new("lab.toml"), text);
+    let _ = lab::guest_fault::parse(text);
+    let _ = lab::mutant::MutantsFile::parse(text);
 }
 
 /// Pieces of any size, as a port hands them out: the first byte says which.

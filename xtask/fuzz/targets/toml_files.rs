@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Files that describe series, expectations, splats, faults, profiles and config fragments.
+//! `lab.toml`, and files that describe series, expectations, splats, faults, mutants, profiles and config fragments.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -7,12 +7,14 @@ use xtask_fuzz::lab::check::RawCheck;
 use xtask_fuzz::lab::expected::Expected;
 use xtask_fuzz::lab::fragment::Symbols;
 use xtask_fuzz::lab::names::CheckName;
+use xtask_fuzz::lab::profile::Manifest;
 use xtask_fuzz::lab::series::SeriesFacts;
 use xtask_fuzz::parse::splat::Splats;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let _ = toml::from_str::<SeriesFacts>(text);
+    xtask_fuzz::configurations(text);
+    let _ = (toml::from_str::<SeriesFacts>(text), toml::from_str::<Manifest>(text));
     if let (Ok(check), Ok(name)) = (toml::from_str::<RawCheck>(text), CheckName::parse("x.y")) {
         let _ = check.into_check(name);
     }

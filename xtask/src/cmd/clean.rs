@@ -13,6 +13,7 @@ use crate::fault::{self, Fault};
 use crate::record::store::LATEST;
 use crate::run::cache::{Kind, use_file};
 use crate::run::git::Git;
+use crate::run::import::family_in;
 use crate::sys::lock;
 use crate::tell;
 use crate::tell::table::{Align, lay_out};
@@ -92,10 +93,8 @@ fn remove_tree(cache: &Path, name: &str) -> Result<String> {
     for folder in &trees {
         let Some((_, slug)) = tree_of(folder).filter(|(tree, _)| tree == name) else { continue };
         let _lock = lock::lock(&folder.join("lock"), &format!("tree {name}"), &wait)?;
-        let state = fs::read_to_string(folder.join("state.json")).unwrap_or_default();
-        let family = serde_json::from_str::<serde_json::Value>(&state).ok();
-        let family = family.and_then(|state| Some(state.get("family")?.as_str()?.to_owned()));
-        if let Some(work) = family.map(|family| cache.join("work").join(family)).filter(|work| work.exists())
+        if let Some(work) =
+            family_in(folder).map(|family| cache.join("work").join(family)).filter(|work| work.exists())
         {
             let _lock = lock::lock(&work.join("lock"), "the work tree", &wait)?;
             fs::remove_dir_all(&work)?;

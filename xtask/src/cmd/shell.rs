@@ -16,7 +16,6 @@ use crate::lab::kernel::Abi;
 use crate::parse::transcript::{Collector, Ended, Reading};
 use crate::plan::select::Selection;
 use crate::plan::work::Plan;
-use crate::run::apt;
 use crate::run::artifact::read_end;
 use crate::run::compiler::Toolchain;
 use crate::run::context::Context;
@@ -26,6 +25,7 @@ use crate::run::kernel::Kernel;
 use crate::run::kvm;
 use crate::run::program::Program;
 use crate::run::schedule::prepare_one;
+use crate::run::unpacked::Unpacked;
 use crate::sys::host::BUSYBOX;
 use crate::sys::process::{Process, command};
 use crate::tell;
@@ -100,7 +100,8 @@ fn busybox(context: &Context<'_>, abi: Abi) -> Result<PathBuf> {
     if abi == Abi::Bits64 {
         return Ok(BUSYBOX.into());
     }
-    let folder = apt::unpacked(context, "busybox-static", abi.debian())?;
+    let package = Unpacked::one(context, "busybox-static", abi.debian())?;
+    let folder = package.whole(context)?;
     let places = ["bin/busybox", "usr/bin/busybox"].map(|place| folder.join(place));
     let found = places.into_iter().find(|path| path.is_file());
     found.with_context(|| format!("finding busybox in {}", folder.display()))

@@ -25,7 +25,7 @@ use crate::lab::{Deadlines, Defaults, Matrix};
 /// `lab.toml` as it stands in the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct LabFile {
+pub(crate) struct LabFile {
     pub(super) defaults: Defaults,
     pub(super) deadline: Deadlines,
     pub(super) tree: BTreeMap<TreeName, TreeSource>,
@@ -49,8 +49,15 @@ impl LabFile {
     /// # Errors
     /// A usage fault with the line, and the nearest field for one that is unknown.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let text = read_toml(path)?;
-        Ok(toml::from_str(&text).map_err(|error| toml_fault(path, &error))?)
+        Ok(Self::parse(path, &read_toml(path)?)?)
+    }
+
+    /// Reads the text of `lab.toml`.
+    ///
+    /// # Errors
+    /// As [`LabFile::read`].
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Fault> {
+        toml::from_str(text).map_err(|error| toml_fault(path, &error))
     }
 }
 

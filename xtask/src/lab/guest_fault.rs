@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::fault::{Fault, FaultKind};
 use crate::lab::check::duration;
+use crate::lab::files::read_toml;
 use crate::lab::kernel::FlavorId;
 use crate::lab::names::{MutantName, SeriesName};
 use crate::lab::patch::Patch;
@@ -206,11 +207,15 @@ impl GuestFault {
 /// A usage fault that names the entry.
 pub fn read(root: &Path) -> Result<Vec<GuestFault>> {
     let path = root.join(FILE);
-    let text = fs::read_to_string(&path).map_err(|error| Fault::usage(error.to_string()))?;
+    let text = read_toml(&path)?;
     parse(&text).map_err(|fault| fault.within(&format!("reading {}", path.display())).into())
 }
 
-fn parse(text: &str) -> Result<Vec<GuestFault>, Fault> {
+/// Reads the text of the list.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn parse(text: &str) -> Result<Vec<GuestFault>, Fault> {
     let file: File = toml::from_str(text).map_err(|error| Fault::usage(error.to_string()))?;
     let mut names = BTreeSet::new();
     for fault in &file.fault {

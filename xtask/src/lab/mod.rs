@@ -8,7 +8,7 @@ pub mod bench;
 pub mod check;
 pub mod damage;
 pub mod expected;
-mod file;
+pub(crate) mod file;
 pub mod files;
 pub mod fragment;
 pub mod guest_fault;

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Fault, FaultKind};
 use crate::lab::Lab;
 use crate::lab::check::Check;
+use crate::lab::files::read_toml;
 use crate::lab::kernel::FlavorId;
 use crate::lab::names::{CheckName, FlavorName, MutantClass, MutantName, SeriesName, VariantName, unknown};
 use crate::lab::patch::Patch;
@@ -121,14 +121,18 @@ pub enum Equivalent {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct MutantsFile {
+pub(crate) struct MutantsFile {
     reference: CheckName,
     flavors: Vec<FlavorName>,
     mutant: Vec<MutantFacts>,
 }
 
 impl MutantsFile {
-    fn parse(text: &str) -> Result<Self, Fault> {
+    /// Reads the text of `mutants.toml`.
+    ///
+    /// # Errors
+    /// A usage fault that names the mutant or line.
+    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
         toml::from_str(text).map_err(|error| Fault::usage(error.to_string().trim_end()))
     }
 
@@ -163,7 +167,7 @@ pub fn check_all(lab: &Lab) -> Result<()> {
     for series in lab.series.keys() {
         let path = lab.root.join("kernel-patches").join(series.as_str()).join(FOLDER).join("mutants.toml");
         if path.is_file() {
-            let text = fs::read_to_string(&path)?;
+            let text = read_toml(&path)?;
             let checked =
                 MutantsFile::parse(&text).map_err(Into::into).and_then(|file| file.check_names(lab));
             checked.with_context(|| format!("reading {}", path.display()))?;
@@ -180,7 +184,7 @@ impl Mutants {
     pub fn read(lab: &Lab, series: &SeriesName) -> Result<Self> {
         let folder = lab.root.join("kernel-patches").join(series.as_str()).join(FOLDER);
         let path = folder.join("mutants.toml");
-        let text = fs::read_to_string(&path).map_err(|error| {
+        let text = read_toml(&path).map_err(|error| {
             Fault::usage(format!("reading the mutants of series `{series}`: {error}"))
                 .help("planted faults are NAME.patch files beside a mutants.toml that declares them")
         })?;

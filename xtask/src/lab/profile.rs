@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::fault::Fault;
+use crate::lab::files::read_toml;
 use crate::lab::kernel::{Abi, Arch};
 use crate::lab::patch::hex;
 
@@ -177,7 +178,7 @@ pub fn read(root: &Path) -> Result<Vec<Profile>> {
 /// A usage fault that names the file and the line, or a name that is there twice.
 pub fn read_manifest(folder: &Path) -> Result<Manifest> {
     let path = folder.join(MANIFEST);
-    let text = fs::read_to_string(&path).map_err(|error| remake(format!("reading the profiles: {error}")))?;
+    let text = read_toml(&path).map_err(|error| remake(format!("reading the profiles: {error}")))?;
     let manifest: Manifest = toml::from_str(&text)
         .map_err(|error| remake(format!("{}: {}", path.display(), error.to_string().trim_end())))?;
     for (at, entry) in manifest.profile.iter().enumerate() {

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fault::Fault;
 use crate::lab::Lab;
+use crate::lab::files::read_toml;
 use crate::lab::names::{MutantName, SeriesName};
 use crate::lab::patch::{Patch, hex};
 use crate::lab::series::{Series, SeriesOrigin};
@@ -48,7 +49,7 @@ struct File {
 pub fn read(lab: &Lab, series: &SeriesName) -> Result<Vec<(FaultFacts, Series)>> {
     let folder = lab.root.join("kernel-patches").join(series.as_str()).join(FOLDER);
     let path = folder.join("selfcheck.toml");
-    let text = fs::read_to_string(&path).map_err(|error| Fault::usage(error.to_string()))?;
+    let text = read_toml(&path)?;
     let file: File =
         toml::from_str(&text).map_err(|error| Fault::usage(format!("{}: {error}", path.display())))?;
     let healthy = lab.series(series)?;

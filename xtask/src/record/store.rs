@@ -88,7 +88,7 @@ impl RunFolder {
     }
 }
 
-/// Writes a file beside its place and renames it there.
+/// Writes a file beside its place and renames it there. It is on the disk when this returns, under its name.
 ///
 /// # Errors
 /// If it cannot be written.
@@ -99,10 +99,20 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         file.write_all(bytes)?;
         use std::os::unix::fs::PermissionsExt;
         file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        // Before the rename: else a crash of the machine could leave an empty file under the name.
+        file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        std::fs::File::open(folder)?.sync_all()
     };
     write().with_context(|| format!("writing {}", path.display()))
+}
+
+/// Has the disk know what a folder holds: what was renamed into it.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn sync_folder(folder: &Path) -> Result<()> {
+    Ok(fs::File::open(folder)?.sync_all()?)
 }
 
 /// Reads the record of a run: a folder, an id under `results`, `latest`, or the N-th before it, `latest~N`.
@@ -176,19 +186,26 @@ fn earlier(results: &Path, name: &str) -> Option<PathBuf> {
 /// A usage fault for what is no record of this lab.
 pub fn read_folder(folder: &Path) -> Result<Run> {
     let path = folder.join("run.json");
-    let bytes = fs::read(&path)?;
+    Ok(parse(&path, &fs::read(&path)?)?)
+}
+
+/// Reads the text of a record.
+///
+/// # Errors
+/// As [`read_folder`].
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<Run, Fault> {
     let no_record = |error| {
         Fault::usage(format!("{} is no record of this lab: {error}", path.display()))
             .help("it is damaged or of another program: leave it out, or run `cargo xtask test` again")
     };
     // First: what another schema has in its other fields is not known.
-    let SchemaOnly { schema } = serde_json::from_slice(&bytes).map_err(no_record)?;
+    let SchemaOnly { schema } = serde_json::from_slice(bytes).map_err(no_record)?;
     if schema != SCHEMA {
         let what = format!("{}: schema {schema} is not this lab's, which is {SCHEMA}", path.display());
         let help = "read it with the lab that wrote it, or run `cargo xtask test` again";
-        return Err(Fault::usage(what).help(help).into());
+        return Err(Fault::usage(what).help(help));
     }
-    Ok(serde_json::from_slice(&bytes).map_err(no_record)?)
+    serde_json::from_slice(bytes).map_err(no_record)
 }
 
 /// What is read of any record.

@@ -4,7 +4,6 @@
 //! A stored object is a folder that appears by rename, with a digest of every file in it. An
 //! object whose digests do not fit is removed and made again: a damaged one is never used.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,15 +11,13 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::fault::Fault;
-use crate::lab::patch::hex;
 use crate::plan::key::Key;
-use crate::record::store::write_atomically;
-
-/// Name of the file with the digests of an object.
-const DIGESTS: &str = "digests.json";
+use crate::record::store::{sync_folder, write_atomically};
+use crate::run::digests::{DIGESTS, keep, read_kept, seal, verify};
+use crate::sys::lock::Lock;
+use crate::sys::temporary::{Temporary, remove_leftovers};
 
 /// What kinds of objects are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,22 +52,7 @@ impl Kind {
 pub struct Cache {
     root: PathBuf,
     /// Says to `clean` that the cache is in use.
-    _in_use: Arc<File>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Digests {
-    files: BTreeMap<String, String>,
-}
-
-/// An answer with its digest: one flipped bit could make another verdict of it.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kept {
-    sha256: String,
-    /// JSON.
-    answer: String,
+    _in_use: Arc<Lock>,
 }
 
 /// What a look into the cache found.
@@ -97,7 +79,7 @@ impl Cache {
                 let text = b"Signature: 8a477f597d28d172789f06886806bc55\n# Made by seccomp-lab; see `cargo xtask clean`.\n";
                 write_atomically(&tag, text)?;
             }
-            remove_leftovers(&root.join("tmp"));
+            remove_leftovers(&root.join("tmp"), "");
             for folder in ["tmp", "requests", "downloads", "trees", "work", "objects"] {
                 fs::create_dir_all(root.join(folder))?;
             }
@@ -109,7 +91,7 @@ impl Cache {
         })?;
         let in_use = use_file(&root)?;
         in_use.lock_shared().with_context(|| format!("locking the cache {}", root.display()))?;
-        Ok(Self { root, _in_use: Arc::new(in_use) })
+        Ok(Self { root, _in_use: Arc::new(Lock::keep(in_use)?) })
     }
 
     /// `--cache-dir`, else `LAB_CACHE_DIR`, else the XDG cache directory.
@@ -149,12 +131,8 @@ impl Cache {
     ///
     /// # Errors
     /// If it cannot be made.
-    pub fn temporary(&self) -> Result<tempfile::TempDir> {
-        let folder = self.root.join("tmp");
-        tempfile::Builder::new()
-            .prefix(&format!("{}-", std::process::id()))
-            .tempdir_in(&folder)
-            .with_context(|| format!("making a folder in {}", folder.display()))
+    pub fn temporary(&self) -> Result<Temporary> {
+        Temporary::new_in(&self.root.join("tmp"), &format!("{}-", std::process::id()))
     }
 
     /// Where an object is, or would be.
@@ -198,16 +176,14 @@ impl Cache {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn store(&self, kind: Kind, key: &Key, made: tempfile::TempDir) -> Result<PathBuf> {
+    pub fn store(&self, kind: Kind, key: &Key, made: Temporary) -> Result<PathBuf> {
         let target = self.object(kind, key);
         let store = || -> Result<()> {
-            let digests = serde_json::to_vec_pretty(&Digests { files: digests(made.path())? })?;
-            fs::write(made.path().join(DIGESTS), digests)?;
-            if let Some(parent) = target.parent() {
-                fs::create_dir_all(parent)?;
-            }
+            seal(made.path())?;
+            let parent = target.parent().context("an object without a folder")?;
+            fs::create_dir_all(parent)?;
             match fs::rename(made.path(), &target) {
-                Ok(()) => Ok(()),
+                Ok(()) => sync_folder(parent),
                 Err(_) if verify(&target).is_ok() => Ok(()),
                 Err(error) => Err(error.into()),
             }
@@ -226,18 +202,8 @@ impl Cache {
     /// # Errors
     /// What is wrong with the answer, which is removed.
     pub fn find_answer<T: for<'de> Deserialize<'de>>(&self, request: &Key) -> Result<Option<T>, String> {
-        let path = self.answer_file(request);
-        let Ok(bytes) = fs::read(&path) else { return Ok(None) };
-        let read = || -> Result<T> {
-            let kept: Kept = serde_json::from_slice(&bytes)?;
-            anyhow::ensure!(kept.sha256 == hex(&Sha256::digest(&kept.answer)), "it is not what was kept");
-            // Whole, and yet of another kind: of another version of the lab.
-            Ok(serde_json::from_str(&kept.answer)?)
-        };
-        read().map(Some).map_err(|error| {
-            let _ = fs::remove_file(&path);
-            format!("answer {}: {error:#}", request.short())
-        })
+        read_kept(&self.answer_file(request))
+            .map_err(|error| format!("answer {}: {error:#}", request.short()))
     }
 
     /// Keeps what was found out for a request.
@@ -245,11 +211,7 @@ impl Cache {
     /// # Errors
     /// If it cannot be written.
     pub fn keep_answer<T: Serialize>(&self, request: &Key, answer: &T) -> Result<()> {
-        let answer = serde_json::to_string(answer).context("writing an answer as JSON")?;
-        let sha256 = hex(&Sha256::digest(&answer));
-        let bytes =
-            serde_json::to_vec_pretty(&Kept { sha256, answer }).context("writing an answer as JSON")?;
-        write_atomically(&self.answer_file(request), &bytes)
+        keep(&self.answer_file(request), answer)
     }
 
     fn answer_file(&self, request: &Key) -> PathBuf {
@@ -265,74 +227,6 @@ pub fn use_file(root: &Path) -> Result<File> {
     let path = root.join("in-use");
     let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
     file.with_context(|| format!("opening {}", path.display()))
-}
-
-/// Removes temporary folders whose lab is gone: their names begin with its process number.
-fn remove_leftovers(folder: &Path) {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    for entry in entries {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let pid = name.split('-').next().and_then(|pid| pid.parse::<u32>().ok());
-        if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
-            // What cannot be removed now only takes space.
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
-/// The digest of every file below a folder, by relative path.
-fn digests(folder: &Path) -> Result<BTreeMap<String, String>> {
-    let mut files = BTreeMap::new();
-    let mut open = vec![folder.to_owned()];
-    while let Some(next) = open.pop() {
-        for entry in fs::read_dir(&next)? {
-            let entry = entry?;
-            let path = entry.path();
-            if entry.file_type()?.is_dir() {
-                open.push(path);
-                continue;
-            }
-            let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
-            if name != DIGESTS {
-                files.insert(name, file_digest(&path)?);
-            }
-        }
-    }
-    Ok(files)
-}
-
-/// SHA-256 of a file, in hex.
-///
-/// # Errors
-/// If it cannot be read.
-pub fn file_digest(path: &Path) -> Result<String> {
-    let mut hash = Sha256::new();
-    let mut file = fs::File::open(path)?;
-    let mut buffer = vec![0_u8; 256 << 10];
-    loop {
-        let read = std::io::Read::read(&mut file, &mut buffer)?;
-        if read == 0 {
-            return Ok(hex(&hash.finalize()));
-        }
-        hash.update(&buffer[..read]);
-    }
-}
-
-/// Whether an object is what was stored.
-fn verify(folder: &Path) -> Result<()> {
-    let wanted: Digests = serde_json::from_slice(&fs::read(folder.join(DIGESTS))?).context("its digests")?;
-    let got = digests(folder)?;
-    for (name, digest) in &wanted.files {
-        match got.get(name) {
-            None => anyhow::bail!("{name} is missing"),
-            Some(other) if other != digest => anyhow::bail!("{name} is not what was stored"),
-            Some(_) => {}
-        }
-    }
-    match got.keys().find(|name| !wanted.files.contains_key(*name)) {
-        Some(extra) => anyhow::bail!("{extra} does not belong to it"),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ fn libc_digest(bits: &str) -> Result<String> {
     let said = capture(asking, "finding libc.a", Duration::from_secs(20), b"")?.text();
     let path = std::path::Path::new(said.trim());
     if path.is_absolute() && path.is_file() {
-        crate::run::cache::file_digest(path)
+        crate::run::digests::file_digest(path)
     } else {
         Ok(String::new())
     }

@@ -266,28 +266,48 @@ pub fn missing_reason(missing: &[Missing]) -> String {
     format!("not in the final config: {}{more}", shown.join(", "))
 }
 
+/// What was removed of a build directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// So many files, which were newer than the mark.
+    Newer(u64),
+    /// Everything.
+    All,
+}
+
 /// A build directory that an interrupted make has left: what is newer than the mark may be half
 /// written, and make would take it for done.
 ///
+/// Kconfig tells make which objects a changed symbol concerns, by comparing the new config with `auto.conf`, the old one. If
+/// that was written already, the comparison is lost: an object of a symbol that is no longer set would count as done.
+///
 /// # Errors
 /// If it cannot be cleaned.
-pub fn recover(folder: &BuildFolder, mark: &Path) -> Result<u64> {
+pub fn recover(folder: &BuildFolder, mark: &Path) -> Result<Removed> {
     let since = fs::metadata(mark)?.modified().context("reading a time stamp")?;
+    let is_newer = |path: &Path| -> Result<bool> {
+        Ok(fs::symlink_metadata(path)?.modified().is_ok_and(|modified| modified >= since))
+    };
+    let old_config = folder.path.join("include/config/auto.conf");
+    if folder.path.join("include/config").is_dir() && (!old_config.exists() || is_newer(&old_config)?) {
+        fs::remove_dir_all(&folder.path)?;
+        fs::create_dir(&folder.path)?;
+        return Ok(Removed::All);
+    }
     let mut removed = 0;
     let mut open = vec![folder.path.clone()];
     while let Some(next) = open.pop() {
         for entry in fs::read_dir(&next)? {
             let entry = entry?;
-            let metadata = fs::symlink_metadata(entry.path())?;
-            if metadata.is_dir() {
+            if entry.file_type()?.is_dir() {
                 open.push(entry.path());
-            } else if metadata.modified().is_ok_and(|modified| modified >= since) {
+            } else if is_newer(&entry.path())? {
                 fs::remove_file(entry.path())?;
                 removed += 1;
             }
         }
     }
-    Ok(removed)
+    Ok(Removed::Newer(removed))
 }
 
 #[cfg(test)]
@@ -326,8 +346,13 @@ mod tests {
         std::thread::sleep(std::time::Duration::from_millis(30));
         fs::write(path.join("kernel/half.o"), "").unwrap();
         let folder = BuildFolder { path: path.clone(), work: top.path().to_owned() };
-        assert_eq!(recover(&folder, &mark).unwrap(), 1);
+        assert_eq!(recover(&folder, &mark).unwrap(), Removed::Newer(1));
         assert!(path.join("kernel/old.o").exists());
         assert!(!path.join("kernel/half.o").exists());
+        // Killed once more, after Kconfig had replaced the config that the objects are of.
+        fs::create_dir_all(path.join("include/config")).unwrap();
+        fs::write(path.join("include/config/auto.conf"), "CONFIG_NEW=y").unwrap();
+        assert_eq!(recover(&folder, &mark).unwrap(), Removed::All);
+        assert!(path.is_dir() && !path.join("kernel").exists());
     }
 }

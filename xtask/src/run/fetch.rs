@@ -9,9 +9,10 @@ use fs_err as fs;
 use crate::fault::Fault;
 use crate::lab::tree::kernel_directory;
 use crate::run::apt::{self, Apt, Package};
-use crate::run::cache::file_digest;
 use crate::run::context::Context;
+use crate::run::digests::file_digest;
 use crate::sys::process::{Captured, Exit, capture, command, tail};
+use crate::sys::temporary::Temporary;
 
 /// What a Debian source package turned out to be.
 pub struct Unpacked {
@@ -20,7 +21,7 @@ pub struct Unpacked {
     /// The version.
     pub version: String,
     /// Keeps the folder alive.
-    pub _folder: tempfile::TempDir,
+    pub _folder: Temporary,
 }
 
 /// Fetches and unpacks a Debian source package: the first suite that has it.
@@ -69,42 +70,74 @@ fn unpack_source(context: &Context<'_>, package: &Package) -> Result<Unpacked> {
 /// An infra fault for a download that fails or a digest that is another.
 pub fn tarball(context: &Context<'_>, location: &str, sha256: &str) -> Result<Unpacked> {
     let sha256 = sha256.to_ascii_lowercase();
-    let is_remote = location.contains("://");
-    let mut file = if is_remote { download(context, location, &sha256)? } else { PathBuf::from(location) };
-    if !file.is_file() {
-        return Err(Fault::usage(format!("the tarball {} is not there", file.display())).into());
-    }
-    let mut got = file_digest(&file)?;
-    if got != sha256 && is_remote {
-        // One that was kept may be damaged, and one that was gone on with be made of two files: once more, from the
-        // beginning.
-        context.note(format!("cache: the download of {location} is not what was promised; downloaded again"));
-        fs::remove_file(&file)?;
-        file = download(context, location, &sha256)?;
-        got = file_digest(&file)?;
-    }
-    if got != sha256 {
-        if is_remote {
-            fs::remove_file(&file)?;
+    let file = if location.contains("://") {
+        download_whole(context, location, &sha256)?
+    } else {
+        let file = PathBuf::from(location);
+        if !file.is_file() {
+            return Err(Fault::usage(format!("the tarball {} is not there", file.display())).into());
         }
-        return Err(Fault::infra(format!(
-            "{location}: its SHA-256 is {got}, and {sha256} was promised (truncated, or another file)"
-        ))
-        .help("check the file, or mend `sha256` in configs/lab.toml")
-        .into());
-    }
+        is_promised(location, &file_digest(&file)?, &sha256)?;
+        file
+    };
     let folder = context.cache.temporary()?;
     let top = untar(context, &file, &folder.path().join("source"))?;
     Ok(Unpacked { top, version: format!("sha256:{}", &sha256[..12]), _folder: folder })
 }
 
-/// Downloads a file, going on where an earlier try stopped.
-fn download(context: &Context<'_>, url: &str, sha256: &str) -> Result<PathBuf> {
+fn is_promised(location: &str, got: &str, sha256: &str) -> Result<(), Fault> {
+    if got == sha256 {
+        return Ok(());
+    }
+    let what =
+        format!("{location}: its SHA-256 is {got}, and {sha256} was promised (truncated, or another file)");
+    Err(Fault::infra(what).help("check the file, or mend `sha256` in configs/lab.toml"))
+}
+
+/// The download that has this digest: the one that is kept, or a new one. Looked at and removed under one lock, since
+/// another lab may want it as well.
+fn download_whole(context: &Context<'_>, url: &str, sha256: &str) -> Result<PathBuf> {
     let target = context.cache.downloads().join(format!("{sha256}.tarball"));
     let _lock = context.lock(&target.with_extension("lock"), &format!("the download of {url}"))?;
-    if target.is_file() {
-        return Ok(target);
+    keep_promised(&target, url, sha256, &|| download(context, url, &target), &|text| context.note(text))?;
+    Ok(target)
+}
+
+/// Has `download` bring a file, unless it is there, until it has its digest, but twice at most.
+fn keep_promised(
+    target: &Path,
+    url: &str,
+    sha256: &str,
+    download: &dyn Fn() -> Result<()>,
+    note: &dyn Fn(String),
+) -> Result<()> {
+    if !target.is_file() {
+        download()?;
     }
+    let mut got = file_digest(target)?;
+    if got != sha256 {
+        // One that was kept may be damaged, and one that was gone on with be made of two files: once more, from the
+        // beginning.
+        note(format!("cache: the download of {url} is not what was promised; downloaded again"));
+        remove_if_there(target)?;
+        download()?;
+        got = file_digest(target)?;
+    }
+    is_promised(url, &got, sha256).or_else(|fault| {
+        remove_if_there(target)?;
+        Err(fault.into())
+    })
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Downloads a file, going on where an earlier try stopped.
+fn download(context: &Context<'_>, url: &str, target: &Path) -> Result<()> {
     let part = target.with_extension("part");
     let was_begun = part.exists();
     let mut captured = curl(context, url, &part)?;
@@ -115,8 +148,8 @@ fn download(context: &Context<'_>, url: &str, sha256: &str) -> Result<PathBuf> {
     }
     match captured.exit {
         Exit::Code(0) => {
-            fs::rename(&part, &target)?;
-            Ok(target)
+            fs::rename(&part, target)?;
+            Ok(())
         }
         Exit::Interrupted => Err(Fault::interrupted().into()),
         exit => Err(Fault::infra(format!("downloading {url}: {exit}\n{}", tail(&captured.stderr, 800)))
@@ -162,4 +195,53 @@ fn untar(context: &Context<'_>, tarball: &Path, into: &Path) -> Result<PathBuf> 
     }
     kernel_directory(&top).map_err(|error| Fault::usage(format!("{}: {error}", tarball.display())))?;
     Ok(top)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn labs_that_find_one_damaged_download_at_once_all_end_with_a_whole_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, lock) = (folder.path().join("x.tarball"), folder.path().join("x.lock"));
+        fs::write(&target, "whole").unwrap();
+        let sha256 = file_digest(&target).unwrap();
+        let downloads = AtomicUsize::new(0);
+        let download = || {
+            downloads.fetch_add(1, Ordering::SeqCst);
+            Ok(fs::write(&target, "whole")?)
+        };
+        for _ in 0..20 {
+            fs::write(&target, "damaged").unwrap();
+            downloads.store(0, Ordering::SeqCst);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        let _lock = crate::sys::lock::lock(&lock, "the download", &|_| {}).unwrap();
+                        keep_promised(&target, "url", &sha256, &download, &|_| {}).unwrap();
+                    });
+                }
+            });
+            assert_eq!(fs::read(&target).unwrap(), b"whole");
+            assert_eq!(downloads.load(Ordering::SeqCst), 1);
+        }
+    }
+
+    #[test]
+    fn what_is_never_as_promised_is_tried_twice_and_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("x.tarball");
+        let downloads = AtomicUsize::new(0);
+        let download = || {
+            downloads.fetch_add(1, Ordering::SeqCst);
+            Ok(fs::write(&target, "other")?)
+        };
+        let told = keep_promised(&target, "url", "00", &download, &|_| {}).unwrap_err();
+        assert_eq!(crate::fault::exit_code(&told), crate::fault::EXIT_INFRA);
+        assert_eq!(downloads.load(Ordering::SeqCst), 2);
+        assert!(!target.exists());
+    }
 }

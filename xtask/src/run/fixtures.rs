@@ -15,9 +15,9 @@ use crate::lab::profile::oci::{self, Container, DOCKER_CAPABILITIES, Engine, POD
 use crate::lab::profile::rules::{FilterArch, Layout};
 use crate::lab::profile::sets::{ATTACHED, Sets};
 use crate::lab::profile::{COMMAND, Calls, Entry, MANIFEST, Manifest, Package, SYSTEMD_PREFIX, digest};
-use crate::run::apt;
 use crate::run::context::Context;
 use crate::run::libseccomp::{Capture, Compiler};
+use crate::run::unpacked::Unpacked;
 use crate::sys::process::{capture, command};
 
 /// How a profile's file ends.
@@ -102,8 +102,9 @@ pub fn make(context: &Context<'_>) -> Result<Files> {
 impl Maker<'_> {
     /// A package's folder; its version is written down under the name of a source.
     fn package(&mut self, source: &str, package: &str) -> Result<PathBuf> {
-        let folder = apt::unpacked(self.context, package, "amd64")?;
-        let version = apt::unpacked_version(&folder)?;
+        let unpacked = Unpacked::one(self.context, package, "amd64")?;
+        let folder = unpacked.whole(self.context)?.to_owned();
+        let version = unpacked.version()?;
         self.manifest.source.insert(source.into(), Package { package: package.into(), version });
         Ok(folder)
     }
@@ -136,7 +137,8 @@ impl Maker<'_> {
 
     fn systemd(&mut self) -> Result<()> {
         let folder = self.package("systemd", "systemd")?;
-        let shared = apt::unpacked(self.context, "libsystemd-shared", "amd64")?;
+        let shared = Unpacked::one(self.context, "libsystemd-shared", "amd64")?;
+        let shared = shared.whole(self.context)?;
         let mut listing = command(folder.join("usr/bin/systemd-analyze"));
         // Empty answers instead of the host's: neither its kernel nor its pager has a say.
         listing

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::plan::key::{Key, KeyBuilder};
 use crate::record::model::{CellRecord, Host, Outcome};
 use crate::record::store::timestamp;
-use crate::run::cache::file_digest;
 use crate::run::context::Context;
+use crate::run::digests::file_digest;
 use crate::run::ready::{Prepared, Ready};
 
 #[derive(Serialize, Deserialize)]

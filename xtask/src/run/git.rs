@@ -8,15 +8,26 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use fs_err as fs;
 
+use crate::run::mend;
 use crate::sys::process::{Captured, capture, command};
 
 /// Longest a git command on a local repository may take.
 const DEADLINE: Duration = Duration::from_secs(900);
 
-/// A bare repository of the lab's.
+/// A bare repository of the lab's, or one of the user's.
 #[derive(Debug, Clone)]
 pub struct Git {
     repository: PathBuf,
+    owner: Owner,
+}
+
+/// Whose a repository is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// The lab's: what is damaged in it can be made again.
+    Lab,
+    /// The user's: it is only read.
+    User,
 }
 
 /// git without a repository of its own.
@@ -55,7 +66,7 @@ impl Git {
     /// # Errors
     /// If it cannot be made.
     pub fn open(repository: PathBuf) -> Result<Self> {
-        let git = Self { repository };
+        let git = Self { repository, owner: Owner::Lab };
         if !git.repository.join("HEAD").is_file() {
             git.make().with_context(|| format!("making the repository {}", git.repository.display()))?;
         }
@@ -64,7 +75,7 @@ impl Git {
 
     /// A user's repository, by its git folder. For commands that only read.
     pub fn reading(repository: PathBuf) -> Self {
-        Self { repository }
+        Self { repository, owner: Owner::User }
     }
 
     /// A new repository appears by rename: another lab may make it at the same time, and a lab
@@ -117,10 +128,10 @@ impl Git {
         self.try_with(args, index, work_tree, input)?.success(&what)
     }
 
-    /// As [`Git::run_with`], but git's own failure is the caller's to read.
+    /// As [`Git::run_with`], but git's own failure is the caller's to read, unless it is damage in the repository.
     ///
     /// # Errors
-    /// If git cannot be started.
+    /// If git cannot be started; [`mend::Damage`].
     pub fn try_with(
         &self,
         args: &[&str],
@@ -130,7 +141,7 @@ impl Git {
     ) -> Result<Captured> {
         let mut git = self.command();
         if let Some(index) = index {
-            // A killed lab leaves git's own lock behind; ours says that nobody else is here.
+            // A killed lab leaves git's own lock behind; ours, which its git had as well, says that nobody is here.
             let mut lock = index.as_os_str().to_owned();
             lock.push(".lock");
             let _ = fs::remove_file(Path::new(&lock));
@@ -143,6 +154,12 @@ impl Git {
         let what = format!("git {}", args.first().unwrap_or(&""));
         let captured = capture(git, &what, DEADLINE, input)?;
         crate::sys::interrupt::check()?;
+        if self.owner == Owner::Lab
+            && !captured.exit.is_success()
+            && let Some(said) = mend::told(&captured.stderr)
+        {
+            return Err(mend::found(&self.repository, &what, said));
+        }
         Ok(captured)
     }
 

@@ -42,7 +42,7 @@ pub fn image(
         key = key.part(&check.name, check.key.as_str());
     }
     if let Some(shell) = shell {
-        key = key.part("shell", crate::run::cache::file_digest(shell)?);
+        key = key.part("shell", crate::run::digests::file_digest(shell)?);
     }
     let key = key.finish();
     if let Some(folder) = context.object(Kind::Image, &key)? {

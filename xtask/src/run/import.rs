@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Importing: from fetched files to a git tree object in the lab's own repository.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -13,20 +12,27 @@ use crate::fault::Fault;
 use crate::lab::patch::hex;
 use crate::lab::tree::{Tree, TreeSource, kernel_directory};
 use crate::record::model::TreeRecord;
-use crate::record::store::write_atomically;
 use crate::run::context::{Context, StepTimer};
+use crate::run::digests::{keep, read_kept};
 use crate::run::event::{Cached, Event, Step};
 use crate::run::fetch;
-use crate::run::git::{Git, bare_command};
+use crate::run::git::Git;
+use crate::run::mend;
+use crate::run::source_files::{checkout_files, plain_files};
 use crate::run::worktree::WorkFolder;
 use crate::sys::lock::Lock;
 use crate::sys::process::{capture, quote};
+
+/// What an earlier import found, in the folder of a tree.
+const STATE: &str = "state.json";
 
 /// What the cache has of one tree, beside the objects in the repository that all trees share.
 struct TreeFolder {
     path: PathBuf,
     slug: String,
     git: Git,
+    /// That of the repository.
+    generation: u64,
 }
 
 /// A tree that is in the repository.
@@ -38,6 +44,8 @@ pub struct Imported {
     pub work: WorkFolder,
     /// git's id of the tree object.
     pub tree: String,
+    /// How often the repository was mended: what was applied before that is applied again.
+    pub generation: u64,
 }
 
 /// What an earlier import found.
@@ -46,11 +54,13 @@ struct State {
     version: String,
     tree: String,
     family: String,
+    /// That of the repository when all objects of the tree were known to be there.
+    generation: u64,
 }
 
 impl TreeFolder {
     fn state(&self) -> PathBuf {
-        self.path.join("state.json")
+        self.path.join(STATE)
     }
 
     fn index(&self) -> PathBuf {
@@ -58,11 +68,42 @@ impl TreeFolder {
     }
 
     /// What an earlier import found, if its objects are still there.
-    fn known(&self) -> Option<State> {
-        let state: State = serde_json::from_slice(&fs::read(self.state()).ok()?).ok()?;
-        let has_tree = self.git.try_with(&["cat-file", "-e", &state.tree], None, None, b"");
-        has_tree.is_ok_and(|captured| captured.exit.is_success()).then_some(state)
+    fn known(&self, context: &Context<'_>) -> Option<State> {
+        let state: Option<State> = read_kept(&self.state()).unwrap_or_else(|why| {
+            context.note(format!("cached state of tree {}: {why:#}; it is imported again", self.slug));
+            None
+        });
+        let mut state = state?;
+        if state.generation == self.generation {
+            let has_tree = self.git.try_with(&["cat-file", "-e", &state.tree], None, None, b"");
+            return has_tree.is_ok_and(|captured| captured.exit.is_success()).then_some(state);
+        }
+        // Objects were removed since: each of this tree has to be there. That one is not is no new damage.
+        let mut listing = self.git.command();
+        listing.args(["rev-list", "--objects", "--quiet", &state.tree]);
+        let listed = capture(listing, "git rev-list", context.lab.deadlines.fetch, b"").ok()?;
+        if !listed.exit.is_success() {
+            return None;
+        }
+        state.generation = self.generation;
+        // If it cannot be kept, it is looked at once more the next time.
+        let _ = keep(&self.state(), &state);
+        Some(state)
     }
+
+    /// Takes away what git would rely on instead of writing objects again.
+    fn forget(&self) -> Result<()> {
+        remove_if_there(&self.index())?;
+        for name in [format!("refs/lab/{}", self.slug), format!("refs/lab-fetched/{}", self.slug)] {
+            self.git.try_with(&["update-ref", "-d", &name], None, None, b"")?;
+        }
+        Ok(())
+    }
+}
+
+/// The family of the tree whose folder in the cache this is, if that is known.
+pub fn family_in(folder: &Path) -> Option<String> {
+    Some(read_kept::<State>(&folder.join(STATE)).ok()??.family)
 }
 
 /// The name of a tree's folder: another source under the same name is another folder.
@@ -78,15 +119,15 @@ fn folder_name(tree: &Tree) -> Result<String> {
 pub fn import(context: &Context<'_>, tree: &Tree) -> Result<Imported> {
     tree.source.validate()?;
     let slug = folder_name(tree)?;
-    let folder = TreeFolder {
-        path: context.cache.tree(&slug),
-        slug,
-        git: Git::open(context.cache.root().join("repo.git"))?,
-    };
+    let repository = context.cache.root().join("repo.git");
+    let git = Git::open(repository.clone())?;
+    mend::mend_if_marked(context, &git, &repository)?;
+    let generation = mend::generation(&repository);
+    let folder = TreeFolder { path: context.cache.tree(&slug), slug, git, generation };
     fs::create_dir_all(&folder.path)?;
     let timer = context.timer(Step::Fetch, tree.name.as_str());
     // What stays what it is needs no lock.
-    let (state, cached) = match folder.known().filter(|_| is_fixed(&tree.source)) {
+    let (state, cached) = match folder.known(context).filter(|_| is_fixed(&tree.source)) {
         Some(state) => (state, Cached::Yes),
         None => {
             let what = format!("the import of tree {}", tree.name);
@@ -102,7 +143,7 @@ pub fn import(context: &Context<'_>, tree: &Tree) -> Result<Imported> {
     context.tell(Event::Tree { name: tree.name.to_string(), record });
     context.done(timer, state.version, cached);
     let work = WorkFolder::of_family(context, &state.family);
-    Ok(Imported { git: folder.git, work, tree: state.tree })
+    Ok(Imported { git: folder.git, work, tree: state.tree, generation })
 }
 
 /// Brings the tree, unless another lab has done so while this one waited.
@@ -112,8 +153,10 @@ fn bring_once(
     folder: &TreeFolder,
     timer: &StepTimer,
 ) -> Result<(State, Cached)> {
-    if let Some(state) = folder.known().filter(|_| is_fixed(&tree.source)) {
-        return Ok((state, Cached::Yes));
+    match folder.known(context) {
+        Some(state) if is_fixed(&tree.source) => return Ok((state, Cached::Yes)),
+        Some(_) => {}
+        None => folder.forget()?,
     }
     context.announce(timer, &tree.source.describe());
     let brought = bring(context, tree, folder)?;
@@ -131,15 +174,17 @@ fn bring_once(
     // What git can reach from no name it may clear away.
     let _repository = repository_lock(context)?;
     git.run(&["update-ref", &format!("refs/lab/{}", folder.slug), &brought.tree])?;
-    let state = State { version: brought.version, tree: brought.tree, family };
-    let text = serde_json::to_vec_pretty(&state).context("writing a tree's state")?;
-    write_atomically(&folder.state(), &text)?;
+    let state = State { version: brought.version, tree: brought.tree, family, generation: folder.generation };
+    keep(&folder.state(), &state).context("writing a tree's state")?;
     Ok((state, Cached::No))
 }
 
 /// Keeps other labs from writing names and shallow marks of the repository, and clears away the
 /// lock files that git has left there where it was killed.
-fn repository_lock(context: &Context<'_>) -> Result<Lock> {
+///
+/// # Errors
+/// If it cannot be taken, or what was left not be removed.
+pub fn repository_lock(context: &Context<'_>) -> Result<Lock> {
     let repository = context.cache.root().join("repo.git");
     let lock = context.lock(&context.cache.root().join("repo.lock"), "the repository")?;
     let mut stale = vec![repository.join("shallow.lock"), repository.join("packed-refs.lock")];
@@ -282,84 +327,6 @@ fn drop_unlisted(
 
 fn write_tree(folder: &TreeFolder) -> Result<String> {
     Ok(folder.git.run_with(&["write-tree"], Some(&folder.index()), None, b"")?.text().trim().to_owned())
-}
-
-/// In a git checkout: the tracked files and the untracked ones that are not ignored, NUL-ended.
-fn checkout_files(directory: &Path) -> Result<Option<(Vec<u8>, String)>> {
-    let deadline = std::time::Duration::from_secs(300);
-    let git = |args: &[&str]| {
-        let mut git = bare_command();
-        git.arg("-C").arg(directory).args(args);
-        capture(git, "git", deadline, b"")
-    };
-    let inside = git(&["rev-parse", "--show-toplevel"])?;
-    let is_top = inside.exit.is_success()
-        && fs::canonicalize(inside.text().trim_end_matches('\n')).ok() == fs::canonicalize(directory).ok();
-    if !is_top {
-        return Ok(None);
-    }
-    let what = format!("listing the files of {}", directory.display());
-    let listed = git(&["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?.success(&what)?;
-    let described = git(&["rev-parse", "--short=12", "HEAD"])?;
-    let commit =
-        if described.exit.is_success() { described.text().trim().to_owned() } else { "no commit".into() };
-    Ok(Some((without_submodules(directory, &listed.stdout), format!("checkout at {commit}"))))
-}
-
-/// A submodule is listed as a path that is a directory: it has no files of this repository.
-fn without_submodules(directory: &Path, listed: &[u8]) -> Vec<u8> {
-    let mut files = Vec::with_capacity(listed.len());
-    for path in listed.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
-        let full = directory.join(std::ffi::OsStr::from_bytes(path));
-        // A link to a directory is a file to git; what is gone shows in the index.
-        if !fs::symlink_metadata(full).is_ok_and(|metadata| metadata.is_dir()) {
-            files.extend_from_slice(path);
-            files.push(0);
-        }
-    }
-    files
-}
-
-/// Elsewhere: everything but what a build leaves behind, NUL-ended.
-fn plain_files(directory: &Path) -> Result<Vec<u8>> {
-    let mut files = Vec::new();
-    let mut open = vec![directory.to_owned()];
-    while let Some(folder) = open.pop() {
-        let mut names: Vec<_> =
-            fs::read_dir(&folder)?.map(|entry| Ok(entry?.file_name())).collect::<Result<_>>()?;
-        names.sort();
-        for name in &names {
-            let path = folder.join(name);
-            let relative = path.strip_prefix(directory).unwrap_or(&path);
-            if is_build_product(relative, name, &names) {
-                continue;
-            }
-            if fs::symlink_metadata(&path)?.is_dir() {
-                open.push(path);
-                continue;
-            }
-            files.extend_from_slice(relative.as_os_str().as_bytes());
-            files.push(0);
-        }
-    }
-    Ok(files)
-}
-
-/// kbuild leaves a `.NAME.cmd` beside most of what it makes; the rest is known by name.
-fn is_build_product(relative: &Path, name: &std::ffi::OsStr, siblings: &[std::ffi::OsString]) -> bool {
-    let text = name.to_string_lossy();
-    let mut command_file = std::ffi::OsString::from(".");
-    command_file.push(name);
-    command_file.push(".cmd");
-    let by_name = [".git", ".config", ".config.old", ".version", ".missing-syscalls.d", "Module.symvers"];
-    let by_end = [".o", ".ko", ".a", ".cmd", ".mod", ".mod.c", ".order", ".symvers", ".dwo", ".su"];
-    let by_path = ["include/config", "include/generated", "usr/include", "System.map", "vmlinux"];
-    by_name.iter().any(|other| text == *other)
-        || by_end.iter().any(|end| text.ends_with(end))
-        || text.starts_with(".tmp_")
-        || by_path.iter().any(|path| relative == Path::new(path))
-        || relative.starts_with("arch") && relative.ends_with("include/generated")
-        || siblings.binary_search(&command_file).is_ok()
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {

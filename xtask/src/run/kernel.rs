@@ -14,9 +14,11 @@ use crate::lab::kernel::{Arch, BootImage, KernelConfig};
 use crate::parse::make::{self as build_log, BuildFailure};
 use crate::plan::key::{Key, KeyBuilder};
 use crate::plan::work::{KernelWork, packed};
-use crate::run::cache::{Kind, file_digest};
-use crate::run::config::{self, BuildFolder, Configured};
+use crate::record::store::write_atomically;
+use crate::run::cache::Kind;
+use crate::run::config::{self, BuildFolder, Configured, Removed};
 use crate::run::context::{Context, StepTimer};
+use crate::run::digests::file_digest;
 use crate::run::event::{Cached, Event, Step};
 use crate::run::kernel_key::{alike_key, request_key, toolchain};
 use crate::run::source::Source;
@@ -157,7 +159,7 @@ pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject:
     recover(context, &folder, subject)?;
     // From here on make writes; where it is killed, the mark stays.
     let mark = folder.making_mark();
-    fs::write(&mark, subject)?;
+    write_atomically(&mark, subject.as_bytes())?;
     let log = context.folder.join(format!("build-{}.log", crate::plan::cell::slug(subject)));
     let (text, symbols) = match config::configure(context, source, &folder, work, &log)? {
         Configured::Config { text, symbols } => (text, symbols),
@@ -170,10 +172,7 @@ pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject:
             context.done(timer, reason.clone(), Cached::No);
             return Ok(Built::Failed { reason, excerpt, log });
         }
-        Configured::MakeFailed(exit) => {
-            unmark(&mark, exit)?;
-            return failed(context, timer, exit, log);
-        }
+        Configured::MakeFailed(exit) => return failed(context, timer, exit, log, &mark),
     };
     let key = KeyBuilder::new("kernel")
         .part("tree", &source.kernel_tree)
@@ -187,10 +186,10 @@ pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject:
         return Ok(found(context, timer, kernel));
     }
     let exit = make_image(context, &folder, config, image, subject, &log)?;
-    unmark(&mark, exit)?;
     if !exit.is_success() {
-        return failed(context, timer, exit, log);
+        return failed(context, timer, exit, log, &mark);
     }
+    fs::remove_file(&mark)?;
     store(context, &folder, image, &key, &log, &text)?;
     keep_answers(context, [&request, &alike], &key)?;
     let kernel = stored(context, &request, &key, &toolchain, image)?;
@@ -242,15 +241,11 @@ fn recover(context: &Context<'_>, folder: &BuildFolder, subject: &str) -> Result
     if mark.exists() {
         let removed = config::recover(folder, &mark)?;
         fs::remove_file(&mark)?;
-        context.note(format!("an earlier build in the place of {subject} was killed: the {removed} files that it wrote are removed"));
-    }
-    Ok(())
-}
-
-/// Takes the mark away, unless make was killed, by whom ever: half an object may be left.
-fn unmark(mark: &Path, exit: Exit) -> Result<()> {
-    if matches!(exit, Exit::Code(_)) {
-        fs::remove_file(mark)?;
+        let what = match removed {
+            Removed::Newer(files) => format!("the {files} files that it wrote are removed"),
+            Removed::All => "it was changing its config: all is built again".to_owned(),
+        };
+        context.note(format!("an earlier build in the place of {subject} was killed or broken off: {what}"));
     }
     Ok(())
 }
@@ -305,8 +300,9 @@ fn store(
     context.cache.store(Kind::Kernel, key, made)
 }
 
-/// Reads from the log why a build failed: the tree's fault is a verdict, the host's an error.
-fn failed(context: &Context<'_>, timer: StepTimer, exit: Exit, log: PathBuf) -> Result<Built> {
+/// Reads from the log why a build failed: the tree's fault is a verdict, the host's an error. Only after the first is the
+/// mark taken away: where make, or a part of it, was killed by whom ever, half an object may be left.
+fn failed(context: &Context<'_>, timer: StepTimer, exit: Exit, log: PathBuf, mark: &Path) -> Result<Built> {
     let mut reader = build_log::BuildLog::new().context("preparing to read a build log")?;
     let mut excerpt = Vec::new();
     for line in std::io::BufReader::new(fs::File::open(&log)?).split(b'\n') {
@@ -338,6 +334,7 @@ fn failed(context: &Context<'_>, timer: StepTimer, exit: Exit, log: PathBuf) -> 
             .help(format!("see {}", log.display()))
             .into());
     }
+    fs::remove_file(mark)?;
     let reason = match &report.failure {
         Some(failure) => failure.to_string(),
         None => format!("make ended with {exit}, and its log shows no error"),

@@ -7,14 +7,14 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use seccomp_oracle::insn::Insn;
 use seccomp_oracle::program::INSNS_MAX;
-use tempfile::TempDir;
 
 use crate::fault::Fault;
 use crate::lab::profile::rules::{Layout, Rules};
 use crate::lab::profile::{FOLDER, Package};
-use crate::run::apt;
 use crate::run::context::Context;
+use crate::run::unpacked::{ARCHIVES, Unpacked};
 use crate::sys::process::{Captured, Exit, capture, command, tail};
+use crate::sys::temporary::Temporary;
 
 /// The package with the header and the static library.
 const PACKAGE: &str = "libseccomp-dev";
@@ -32,7 +32,7 @@ struct Library {
 
 /// A compiled `compile.c`.
 pub struct Compiler {
-    folder: TempDir,
+    folder: Temporary,
 }
 
 /// What came of rules.
@@ -50,9 +50,9 @@ impl Compiler {
     /// # Errors
     /// Infra faults of fetching; a program of ours that does not compile.
     pub fn of_package(context: &Context<'_>) -> Result<(Self, Package)> {
-        let folder = apt::unpacked(context, PACKAGE, "amd64")?;
-        let version = apt::unpacked_version(&folder)?;
-        let compiler = Self::build(context, &Library::below(&folder))?;
+        let package = Unpacked::one(context, PACKAGE, "amd64")?;
+        let compiler = Self::build(context, &Library::below(package.whole(context)?))?;
+        let version = package.version()?;
         Ok((compiler, Package { package: PACKAGE.into(), version }))
     }
 
@@ -132,7 +132,7 @@ impl Library {
     fn below(folder: &Path) -> Self {
         Self {
             includes: vec![folder.join("usr/include")],
-            archive: folder.join(apt::ARCHIVES).join("libseccomp.a"),
+            archive: folder.join(ARCHIVES).join("libseccomp.a"),
         }
     }
 }
@@ -180,7 +180,7 @@ pub fn instructions(bytes: &[u8]) -> Result<Vec<Insn>, Fault> {
 /// A filter that a program attaches through libseccomp, caught by `configs/profiles/capture.c`.
 pub struct Capture<'a> {
     context: &'a Context<'a>,
-    folder: TempDir,
+    folder: Temporary,
     libraries: PathBuf,
 }
 
@@ -190,7 +190,7 @@ impl<'a> Capture<'a> {
     /// # Errors
     /// Infra faults of fetching; a library of ours that does not compile.
     pub fn new(context: &'a Context<'a>, libraries: PathBuf) -> Result<Self> {
-        let library = Library::below(&apt::unpacked(context, PACKAGE, "amd64")?);
+        let library = Library::below(Unpacked::one(context, PACKAGE, "amd64")?.whole(context)?);
         let folder = context.cache.temporary()?;
         let mut gcc = compiling(context, &library, "capture.c", &folder.path().join("capture.so"));
         gcc.args(["-shared", "-fPIC"]);

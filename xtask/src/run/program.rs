@@ -10,11 +10,11 @@ use crate::fault::Fault;
 use crate::lab::check::{Check, CheckKind, Library};
 use crate::lab::kernel::Abi;
 use crate::plan::key::{Key, KeyBuilder};
-use crate::run::apt;
 use crate::run::cache::Kind;
 use crate::run::context::Context;
 use crate::run::headers::headers;
 use crate::run::source::Source;
+use crate::run::unpacked::{ARCHIVES, Unpacked};
 use crate::run::worktree;
 use crate::sys::process::{Exit, capture, command, is_host_trouble, tail};
 
@@ -178,13 +178,15 @@ fn kselftest(
         .part("toolchain", context.toolchain.program_identity());
     let mut include_folders = vec![headers.include];
     let mut library_words = Vec::new();
+    let mut packages = Vec::new();
     for library in libraries {
-        let folder = fetch_library(context, library, abi)?;
-        let archive = folder.join(apt::ARCHIVES).join(format!("lib{}.a", library.name));
-        key = key.part("library", crate::run::cache::file_digest(&archive)?);
+        let package = Unpacked::one(context, &library.package, abi.debian())?;
+        let folder = package.folder();
+        key = key.part("library", package.digest(&format!("{ARCHIVES}/lib{}.a", library.name))?);
         include_folders.push(folder.join("usr/include"));
-        library_words.push(format!("-L{}", folder.join(apt::ARCHIVES).display()));
+        library_words.push(format!("-L{}", folder.join(ARCHIVES).display()));
         library_words.push(format!("-l{}", library.name));
+        packages.push(package);
     }
     let work = source.imported.work.sources();
     include_folders.push(work.join("tools/testing/selftests"));
@@ -199,6 +201,8 @@ fn kselftest(
     if let Some(folder) = context.object(Kind::Program, &job.key)? {
         return Ok(Compiled::Program(Program { path: folder.join(binary), name: job.name, key: job.key }));
     }
+    // Under the key of what was unpacked nothing else may be linked.
+    packages.iter().try_for_each(|package| package.whole(context).map(|_| ()))?;
     worktree::check_out(context, source)?;
     compile(context, job)
 }
@@ -239,9 +243,4 @@ fn compile(context: &Context<'_>, job: Job) -> Result<Compiled> {
     }
     let folder = context.cache.store(Kind::Program, &job.key, made)?;
     Ok(Compiled::Program(Program { path: folder.join(&job.name), name: job.name, key: job.key }))
-}
-
-/// A static library for the guest's architecture.
-fn fetch_library(context: &Context<'_>, library: &Library, abi: Abi) -> Result<PathBuf> {
-    apt::unpacked(context, &library.package, abi.debian())
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,10 @@ use crate::plan::work::SourceWork;
 use crate::run::context::Context;
 use crate::run::event::{Cached, Step};
 use crate::run::git::Git;
+use crate::run::hunk::{corrupt_line, hunk_number};
 use crate::run::import::{Imported, import};
 use crate::run::kernel_tree::kernel_tree;
+use crate::run::mend;
 use crate::run::special_files;
 use crate::sys::lock::Lock;
 use crate::sys::process::is_host_trouble;
@@ -33,6 +35,8 @@ pub struct Source {
     pub previous: Option<String>,
     /// Digests of the patches, in order.
     pub patches: Vec<String>,
+    /// How it came to be: so it is made again where its objects are damaged.
+    pub work: Box<SourceWork>,
     /// Taken when the work tree is first needed, and kept for as long as it is.
     pub lock: std::cell::OnceCell<Lock>,
 }
@@ -67,6 +71,25 @@ struct Answer {
 /// # Errors
 /// Trouble of the lab's: network, disk, a tree that is no kernel.
 pub fn prepare(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
+    match prepare_once(context, work) {
+        // The import mends the repository, and brings again what it lacks.
+        Err(error) if mend::is_damage(&error) => prepare_once(context, work).map_err(mend::give_up),
+        prepared => prepared,
+    }
+}
+
+/// Brings a source's objects into a repository again that has turned out to be damaged.
+///
+/// # Errors
+/// As [`prepare`]; if what comes of it is another source.
+pub fn restore(context: &Context<'_>, source: &Source) -> Result<()> {
+    match prepare(context, &source.work)? {
+        Applied::Source(again) if again.tree == source.tree => Ok(()),
+        _ => bail!("{}/{} is no longer what it was", source.work.tree, source.work.point),
+    }
+}
+
+fn prepare_once(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
     let imported = import(context, context.lab.tree(&work.tree)?)?;
     let patches = context.lab.patches(&work.point)?;
     let digests: Vec<String> = patches.iter().map(|patch| patch.digest.clone()).collect();
@@ -79,7 +102,9 @@ pub fn prepare(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
     {
         context.done(timer, count(&patches), Cached::Yes);
         let Answer { tree, kernel_tree, previous } = answer;
-        return Ok(Applied::Source(Source { imported, tree, kernel_tree, previous, patches: digests, lock }));
+        let work = Box::new(work.clone());
+        let source = Source { imported, tree, kernel_tree, previous, patches: digests, work, lock };
+        return Ok(Applied::Source(source));
     }
     context.announce(&timer, &count(&patches));
     let (start, applied) = longest_known(context, &imported, &digests)?;
@@ -96,11 +121,16 @@ pub fn prepare(context: &Context<'_>, work: &SourceWork) -> Result<Applied> {
     let answer = Answer { tree: tree.clone(), kernel_tree: kernel_tree.clone(), previous: previous.clone() };
     context.cache.keep_answer(&request, &answer)?;
     context.done(timer, count(&patches), Cached::No);
-    Ok(Applied::Source(Source { imported, tree, kernel_tree, previous, patches: digests, lock }))
+    let work = Box::new(work.clone());
+    Ok(Applied::Source(Source { imported, tree, kernel_tree, previous, patches: digests, work, lock }))
 }
 
 fn request_key(imported: &Imported, digests: &[String]) -> Key {
-    KeyBuilder::new("source with its previous").part("base", &imported.tree).parts("patch", digests).finish()
+    KeyBuilder::new("source with its previous")
+        .part("base", &imported.tree)
+        .part("generation", imported.generation.to_string())
+        .parts("patch", digests)
+        .finish()
 }
 
 /// The tree with as many of the first patches as were applied together before, and how many they are.
@@ -275,13 +305,6 @@ fn failure(
     ApplyFailure { reason: format!("patch {number} of {of}, {}{title}: {what}", patch.file), words }
 }
 
-/// The line of the diff at which git gave up reading it. It says `corrupt patch at line N`, or `at FILE:N`, by its
-/// version.
-fn corrupt_line(said: &str) -> Option<u64> {
-    let at = said.lines().find_map(|line| line.split_once("corrupt patch at "))?.1;
-    at.rsplit([' ', ':']).next()?.parse().ok()
-}
-
 /// Why a patch may not apply, as far as it can be told.
 fn hint(patch: &Patch, diff: &str, place: Option<(&str, &str)>, seen: &Seen) -> String {
     if seen.is_applied {
@@ -304,26 +327,6 @@ fn hint(patch: &Patch, diff: &str, place: Option<(&str, &str)>, seen: &Seen) -> 
         return ": its mail is format=flowed, which lets mailers wrap lines and add spaces".to_owned();
     }
     String::new()
-}
-
-/// Which hunk of a file begins at this line, and of how many.
-fn hunk_number(patch: &str, file: &str, line: &str) -> Option<(usize, usize)> {
-    let mut in_file = false;
-    let (mut count, mut found) = (0, None);
-    for text in patch.lines() {
-        if let Some(path) = text.strip_prefix("--- ").or_else(|| text.strip_prefix("+++ ")) {
-            let path = path.split('\t').next().unwrap_or(path);
-            in_file = path.strip_prefix("a/").or_else(|| path.strip_prefix("b/")) == Some(file)
-                || in_file && path == "/dev/null";
-        } else if let Some(range) = text.strip_prefix("@@ -").filter(|_| in_file) {
-            count += 1;
-            let start = range.split([',', ' ']).next();
-            if start == Some(line) {
-                found = Some(count);
-            }
-        }
-    }
-    Some((found?, count))
 }
 
 #[cfg(test)]

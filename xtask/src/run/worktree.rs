@@ -8,7 +8,8 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 
 use crate::run::context::Context;
-use crate::run::source::Source;
+use crate::run::mend;
+use crate::run::source::{Source, restore};
 use crate::sys::lock::Lock;
 
 /// A work tree, its index and its build directories.
@@ -68,7 +69,25 @@ pub fn check_out(context: &Context<'_>, source: &Source) -> Result<()> {
         return Ok(());
     }
     let folder = &source.imported.work;
-    let lock = folder.lock(context)?;
+    let mut lock = folder.lock(context)?;
+    if let Err(error) = switch(source) {
+        if !mend::is_damage(&error) {
+            return Err(error);
+        }
+        // An import may need it.
+        drop(lock);
+        restore(context, source)?;
+        lock = folder.lock(context)?;
+        switch(source).map_err(mend::give_up)?;
+    }
+    // A source belongs to one thread: nobody else has set it.
+    let _ = source.lock.set(lock);
+    Ok(())
+}
+
+/// Writes the files that are otherwise than the source has them.
+fn switch(source: &Source) -> Result<()> {
+    let folder = &source.imported.work;
     fs::create_dir_all(folder.sources())?;
     let (index, sources) = (folder.index(), folder.sources());
     // Killed in the middle, git leaves files that no index knows: they are cleared away first.
@@ -83,8 +102,5 @@ pub fn check_out(context: &Context<'_>, source: &Source) -> Result<()> {
     if was_killed {
         source.imported.git.run_with(&["clean", "-ffdxq"], Some(&index), Some(&sources), b"")?;
     }
-    fs::remove_file(&mark)?;
-    // A source belongs to one thread: nobody else has set it.
-    let _ = source.lock.set(lock);
-    Ok(())
+    Ok(fs::remove_file(&mark)?)
 }

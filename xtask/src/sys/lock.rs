@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Locks between labs: files that the kernel unlocks when their holder dies.
+//!
+//! Children inherit them. Where the lab is killed, its make and git live on until the reaper has killed them: the next
+//! lab must not begin beside them. Where the lab lives, dropping a lock unlocks it, whoever else has inherited it.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -15,10 +18,29 @@ use crate::sys::interrupt;
 /// Time between two looks at a lock that another lab holds.
 const POLL: Duration = Duration::from_millis(50);
 
-/// A lock, held until it is dropped.
+/// A lock, held until it is dropped; where the lab is killed, until the children that it had started are gone as well.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Lock {
+    /// Keeps a file that is locked already.
+    ///
+    /// # Errors
+    /// If the kernel does not let children inherit it.
+    pub fn keep(file: File) -> Result<Self> {
+        rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())
+            .context("handing a lock on to children")?;
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing would not be enough: a child that still runs has it as well. What cannot be unlocked ends with us.
+        let _ = self.file.unlock();
+    }
 }
 
 /// Called once with what is waited for, when a lock is not free at once.
@@ -58,6 +80,29 @@ fn slots_folder() -> Result<PathBuf> {
     let own = std::env::temp_dir().join(format!("seccomp-lab-slots-{us}"));
     fs::create_dir_all(&own)?;
     Ok(own)
+}
+
+/// Takes the lock of a folder, if nobody has it: of one that is there and stays there.
+///
+/// # Errors
+/// If the folder cannot be opened or locked.
+pub fn try_lock_folder(path: &Path) -> Result<Option<Lock>> {
+    let folder = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.with_context(|| format!("opening {}", path.display()))?,
+    };
+    match folder.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => {
+            return Err(error).with_context(|| format!("locking {}", path.display()));
+        }
+    }
+    let ours = folder.metadata().with_context(|| format!("looking at {}", path.display()))?;
+    let is_there = std::fs::symlink_metadata(path)
+        .is_ok_and(|there| there.ino() == ours.ino() && there.dev() == ours.dev());
+    // Whoever had it may have removed it, and what has its name now is another.
+    if is_there { Lock::keep(folder).map(Some) } else { Ok(None) }
 }
 
 fn lock_any(paths: &[PathBuf], what: &str, on_wait: OnWait<'_>) -> Result<Lock> {
@@ -107,7 +152,7 @@ fn try_lock(path: &Path) -> Result<Option<Lock>> {
                 let _ = file.set_len(0).and_then(|()| file.rewind());
                 let _ = write!(file, "{}", std::process::id());
             }
-            Ok(Some(Lock { _file: file }))
+            Lock::keep(file).map(Some)
         }
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),

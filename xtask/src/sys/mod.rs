@@ -11,4 +11,5 @@ pub mod logged;
 pub mod process;
 pub mod reaper;
 pub mod stream;
+pub mod temporary;
 pub mod watch;

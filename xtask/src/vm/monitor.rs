@@ -3,11 +3,13 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
+
+use crate::sys::temporary::{Temporary, remove_leftovers};
 
 /// Longest that the monitor may take.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -15,12 +17,15 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// Lines that are read while an answer is waited for: QEMU tells of events too.
 const LINES_MAX: usize = 100;
 
+/// How the names of the folders begin: not in the cache, whose path may be too long.
+const PREFIX: &str = "lab-monitor-";
+
 /// A socket's path has at most so many bytes.
 const PATH_BYTES_MAX: usize = 100;
 
 /// A socket in a folder that nobody else can look into.
 pub struct Monitor {
-    folder: tempfile::TempDir,
+    folder: Temporary,
 }
 
 impl Monitor {
@@ -29,14 +34,19 @@ impl Monitor {
     /// # Errors
     /// If the folder cannot be made.
     pub fn new() -> Result<Self> {
-        let usual = tempfile::Builder::new().prefix("lab-").tempdir();
-        let folder = match usual {
+        Self::new_in(&std::env::temp_dir())
+    }
+
+    fn new_in(usual: &Path) -> Result<Self> {
+        let make = |parent: &Path| {
+            // Of labs that were killed.
+            remove_leftovers(parent, PREFIX);
+            Temporary::new_in(parent, PREFIX)
+        };
+        let folder = match make(usual) {
             // A long TMPDIR would make a path that no socket can have.
             Ok(folder) if folder.path().as_os_str().len() + 10 < PATH_BYTES_MAX => folder,
-            _ => tempfile::Builder::new()
-                .prefix("lab-")
-                .tempdir_in("/tmp")
-                .context("making a folder in /tmp")?,
+            _ => make(Path::new("/tmp"))?,
         };
         Ok(Self { folder })
     }
@@ -122,6 +132,21 @@ mod tests {
             });
             monitor.registers()
         })
+    }
+
+    #[test]
+    fn the_folder_of_a_killed_lab_is_removed_and_that_of_a_live_one_is_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let live = Monitor::new_in(parent.path()).unwrap();
+        let left = parent.path().join(format!("{PREFIX}left"));
+        std::fs::create_dir(&left).unwrap();
+        let _listener = UnixListener::bind(left.join("qmp")).unwrap();
+        let next = Monitor::new_in(parent.path()).unwrap();
+        assert!(!left.exists());
+        assert!(live.folder.path().is_dir() && next.folder.path().is_dir());
+        let long = parent.path().join("x".repeat(PATH_BYTES_MAX));
+        std::fs::create_dir(&long).unwrap();
+        assert!(Monitor::new_in(&long).unwrap().path().as_os_str().len() < PATH_BYTES_MAX);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Labs that are interrupted or killed, and labs that share a cache.
 
-use rustix::process::Signal;
+use std::path::Path;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::lab::{CELL, Lab};
 use crate::tree::{change, mail, new_file};
@@ -115,6 +117,47 @@ fn two_labs_on_one_cache_both_succeed_and_the_second_says_what_it_waits_for() {
     second.finish().assert(0, &["WAITING", "tree", ", which process ", "CACHED", "1 pass"]);
     assert_eq!(lab.calls("make vmlinux").len(), 1);
     // Both are gone, and with them all that they have started.
+    lab.run(&["list"]).assert(0, &[]);
+}
+
+#[test]
+fn what_a_make_left_that_the_host_broke_off_is_not_believed() {
+    let lab = Lab::new();
+    lab.steer("make", "disk-full");
+    lab.test_cell(&[]).assert(105, &["No space left on device"]);
+    lab.steer("make", "good");
+    lab.test_cell(&[]).assert(0, &["broken off", "files that it wrote are removed", "1 pass"]);
+    // A tree that does not compile is no such thing.
+    lab.steer("make", "compile-error");
+    lab.change_tree("kernel/sys.c", "int other;\n");
+    lab.test_cell(&[]).assert(103, &["'sd' undeclared"]);
+    lab.steer("make", "good");
+    let ran = lab.test_cell(&[]);
+    ran.assert(0, &["1 pass"]);
+    assert!(!ran.said.contains("broken off"), "{}", ran.said);
+}
+
+#[test]
+fn what_a_killed_lab_had_locked_stays_locked_until_its_make_is_gone() {
+    let lab = Lab::new();
+    lab.steer("make", "hang");
+    let mut running = lab.start_test(&WORDS).not_alone();
+    let make = lab.await_mark(&mut running, "make.waiting");
+    // What kills the make of a killed lab comes late: as late as this test.
+    kill_process(running.reaper(), Signal::KILL).unwrap();
+    running.signal(Signal::KILL);
+    assert_eq!(running.finish().signal, Some(9));
+    lab.steer("make", "good");
+    lab.forget_calls();
+    let mut second = lab.start_test(&WORDS).not_alone();
+    second.await_that("a wait or a verdict", |second| {
+        second.said().contains("WAITING") || second.said().contains("SUMMARY")
+    });
+    assert!(second.said().contains("WAITING"), "it works beside the make of a dead lab: {}", second.said());
+    assert!(lab.calls("make").is_empty(), "{:?}", lab.calls("make"));
+    assert!(Path::new(&format!("/proc/{make}")).exists());
+    kill_process_group(Pid::from_raw(make).unwrap(), Signal::KILL).unwrap();
+    second.finish().assert(0, &["files that it wrote are removed", "1 pass"]);
     lab.run(&["list"]).assert(0, &[]);
 }
 

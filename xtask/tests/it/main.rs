@@ -10,6 +10,7 @@
 mod bench;
 mod bisect;
 mod builds;
+mod damage;
 mod every_patch;
 mod flakes;
 mod fuzz;

@@ -41,7 +41,11 @@ fn a_patch_that_leaves_the_tree_is_refused() {
         ("git-case", "sub/.GIT/config"),
     ] {
         let mbox = lab.write(&format!("{name}.mbox"), &mail(1, name, &new_file(path, "x")));
-        refused(&lab, &mbox, &["which is outside the tree", path.trim_start_matches('/'), &mbox]);
+        refused(
+            &lab,
+            &mbox,
+            &["which is no plain path inside the tree", path.trim_start_matches('/'), &mbox],
+        );
     }
     assert!(!lab.path("outside.c").exists());
 }

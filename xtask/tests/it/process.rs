@@ -80,6 +80,20 @@ impl Running {
         kill_process(Pid::from_raw(self.child.id().cast_signed()).unwrap(), signal).unwrap();
     }
 
+    /// The process that kills what this lab leaves behind.
+    pub fn reaper(&self) -> Pid {
+        let lab = self.child.id();
+        let entries = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let is_reaper = |number: &i32| {
+            let read = |file: &str| fs::read_to_string(format!("/proc/{number}/{file}")).unwrap_or_default();
+            let parent =
+                read("stat").rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)?.parse().ok());
+            parent == Some(lab) && read("cmdline").contains("__reaper")
+        };
+        numbers.into_iter().find(is_reaper).and_then(Pid::from_raw).expect("the lab's reaper")
+    }
+
     /// Waits for the end, and for everything that it has started to be gone.
     pub fn finish(mut self) -> Ran {
         let status = loop {

@@ -14,11 +14,12 @@ use super::cross::Tools;
 use super::warnings::read;
 use crate::fault::Fault;
 use crate::lab::fragment::Symbols;
-use crate::parse::make::BuildReport;
+use crate::parse::make::{BuildFailure, BuildReport};
 use crate::run::config::{BuildFolder, parallelism, recover};
 use crate::run::worktree;
 use crate::sys::logged::logged;
 use crate::sys::process::{Exit, capture, command};
+use crate::sys::temporary::Temporary;
 
 /// Most that is read of what a make says, in bytes.
 const SAID_BYTES_MAX: usize = 8 << 20;
@@ -66,6 +67,7 @@ impl<'a> Objects<'a> {
         let work = &subject.source.imported.work;
         let (name, words, environment) = match tools {
             Some(tools) => {
+                tools.see_to(context)?;
                 let name = format!("static-cross-{}", tools.declared.arch);
                 (name, tools.make_words(), tools.environment())
             }
@@ -112,7 +114,10 @@ impl<'a> Objects<'a> {
                 said.push('\n');
             }
         })?;
+        let report = read(&said)?;
         match exit {
+            // A part of make was killed: half an object may be left.
+            Exit::Code(_) if matches!(report.failure, Some(BuildFailure::Host { .. })) => {}
             Exit::Code(_) => fs::remove_file(&mark)?,
             exit => {
                 return Err(Fault::infra(format!("{what} for a static check: {exit}"))
@@ -120,7 +125,7 @@ impl<'a> Objects<'a> {
                     .into());
             }
         }
-        Ok(Made { exit, report: read(&said)?, said })
+        Ok(Made { exit, report, said })
     }
 
     /// Makes a config: `tinyconfig`, or a text, with symbols on top. Gives the final one.
@@ -251,7 +256,7 @@ impl Recorded {
 /// The files that a series changes, as they were before it, in a folder laid out like the tree. A
 /// second checkout would give every file of the first a new time stamp, and make would build all.
 pub(super) struct Baseline {
-    folder: tempfile::TempDir,
+    folder: Temporary,
     changed: Vec<String>,
 }
 

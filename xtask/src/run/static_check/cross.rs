@@ -2,32 +2,30 @@
 //! Cross toolchains: Debian's, unpacked into the cache and never installed.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
 use crate::lab::static_check::CrossTools;
 use crate::plan::key::KeyBuilder;
-use crate::run::apt;
 use crate::run::context::Context;
+use crate::run::unpacked::Unpacked;
 
 /// A toolchain that can be used.
 pub(super) struct Tools<'a> {
     /// As `lab.toml` declares it.
     pub(super) declared: &'a CrossTools,
-    /// Where it was unpacked.
-    folder: PathBuf,
+    package: Unpacked,
 }
 
 impl Tools<'_> {
     /// What a child's environment needs so that it finds the compiler and the compiler its parts.
     pub(super) fn environment(&self) -> Vec<(&'static str, OsString)> {
-        let mut path = self.folder.join("usr/bin").into_os_string();
+        let mut path = self.package.folder().join("usr/bin").into_os_string();
         if let Some(own) = std::env::var_os("PATH") {
             path.push(":");
             path.push(own);
         }
-        let libraries = self.folder.join("usr/lib/x86_64-linux-gnu").into_os_string();
+        let libraries = self.package.folder().join("usr/lib/x86_64-linux-gnu").into_os_string();
         vec![("PATH", path), ("LD_LIBRARY_PATH", libraries)]
     }
 
@@ -36,7 +34,15 @@ impl Tools<'_> {
     /// # Errors
     /// If the folder is damaged.
     pub(super) fn versions(&self) -> Result<String> {
-        apt::unpacked_version(&self.folder)
+        self.package.version()
+    }
+
+    /// Sees to it that the tools are what was unpacked, before they make anything.
+    ///
+    /// # Errors
+    /// Infra faults of fetching.
+    pub(super) fn see_to(&self, context: &Context<'_>) -> Result<()> {
+        self.package.whole(context).map(|_| ())
     }
 
     /// What make is told.
@@ -54,7 +60,7 @@ pub(super) fn tools<'a>(context: &'a Context<'_>, name: &str) -> Result<Tools<'a
     let packages = &declared.packages;
     let digest = KeyBuilder::new("cross, with versions").parts("package", packages).finish();
     let name = format!("cross-{name}-{}", digest.short());
-    let folder = apt::unpacked_together(context, &name, packages, "amd64")
+    let package = Unpacked::together(context, &name, packages, "amd64")
         .with_context(|| format!("fetching the cross compiler {}gcc", declared.prefix))?;
-    Ok(Tools { declared, folder })
+    Ok(Tools { declared, package })
 }

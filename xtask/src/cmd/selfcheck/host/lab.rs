@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::server::Server;
 use super::sources::tarball;
 use crate::cmd::session::Session;
-use crate::run::cache::file_digest;
+use crate::run::digests::file_digest;
 use crate::sys::lock::{Lock, lock};
 use crate::sys::process::{Exit, Process, capture, command, tail};
 use crate::sys::reaper::children_of_lab;
