@@ -30,8 +30,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// Findings of a guest that get files and lines.
 const FINDINGS_MAX: usize = 4;
 
-/// Places of a guest that the script is asked for.
-const PLACES_MAX: usize = 200;
+/// Places of a guest that the script is asked for: a busy host takes half a second for each.
+const PLACES_MAX: usize = 100;
 
 /// Longest name of a function: the kernel's own limit is 512 (`KSYM_NAME_LEN`).
 const NAME_BYTES_MAX: usize = 512;
