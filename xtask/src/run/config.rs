@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use fs_err as fs;
 
 use crate::fault::Fault;
@@ -266,50 +266,6 @@ pub fn missing_reason(missing: &[Missing]) -> String {
     format!("not in the final config: {}{more}", shown.join(", "))
 }
 
-/// What was removed of a build directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removed {
-    /// So many files, which were newer than the mark.
-    Newer(u64),
-    /// Everything.
-    All,
-}
-
-/// A build directory that an interrupted make has left: what is newer than the mark may be half
-/// written, and make would take it for done.
-///
-/// Kconfig tells make which objects a changed symbol concerns, by comparing the new config with `auto.conf`, the old one. If
-/// that was written already, the comparison is lost: an object of a symbol that is no longer set would count as done.
-///
-/// # Errors
-/// If it cannot be cleaned.
-pub fn recover(folder: &BuildFolder, mark: &Path) -> Result<Removed> {
-    let since = fs::metadata(mark)?.modified().context("reading a time stamp")?;
-    let is_newer = |path: &Path| -> Result<bool> {
-        Ok(fs::symlink_metadata(path)?.modified().is_ok_and(|modified| modified >= since))
-    };
-    let old_config = folder.path.join("include/config/auto.conf");
-    if folder.path.join("include/config").is_dir() && (!old_config.exists() || is_newer(&old_config)?) {
-        fs::remove_dir_all(&folder.path)?;
-        fs::create_dir(&folder.path)?;
-        return Ok(Removed::All);
-    }
-    let mut removed = 0;
-    let mut open = vec![folder.path.clone()];
-    while let Some(next) = open.pop() {
-        for entry in fs::read_dir(&next)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                open.push(entry.path());
-            } else if is_newer(&entry.path())? {
-                fs::remove_file(entry.path())?;
-                removed += 1;
-            }
-        }
-    }
-    Ok(Removed::Newer(removed))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,27 +288,5 @@ mod tests {
         );
         assert_eq!(fs::read_to_string(objtool.join("check.o")).unwrap(), "/b/x86_64/");
         rename_in_tools(&top.path().join("none"), Path::new("/a"), Path::new("/b")).unwrap();
-    }
-
-    #[test]
-    fn after_a_killed_make_only_what_it_wrote_is_removed() {
-        let top = tempfile::tempdir().unwrap();
-        let path = top.path().join("build");
-        fs::create_dir_all(path.join("kernel")).unwrap();
-        fs::write(path.join("kernel/old.o"), "").unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(30));
-        let mark = top.path().join("making");
-        fs::write(&mark, "").unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(30));
-        fs::write(path.join("kernel/half.o"), "").unwrap();
-        let folder = BuildFolder { path: path.clone(), work: top.path().to_owned() };
-        assert_eq!(recover(&folder, &mark).unwrap(), Removed::Newer(1));
-        assert!(path.join("kernel/old.o").exists());
-        assert!(!path.join("kernel/half.o").exists());
-        // Killed once more, after Kconfig had replaced the config that the objects are of.
-        fs::create_dir_all(path.join("include/config")).unwrap();
-        fs::write(path.join("include/config/auto.conf"), "CONFIG_NEW=y").unwrap();
-        assert_eq!(recover(&folder, &mark).unwrap(), Removed::All);
-        assert!(path.is_dir() && !path.join("kernel").exists());
     }
 }

@@ -14,13 +14,13 @@ use crate::lab::kernel::{Arch, BootImage, KernelConfig};
 use crate::parse::make::{self as build_log, BuildFailure};
 use crate::plan::key::{Key, KeyBuilder};
 use crate::plan::work::{KernelWork, packed};
-use crate::record::store::write_atomically;
 use crate::run::cache::Kind;
-use crate::run::config::{self, BuildFolder, Configured, Removed};
+use crate::run::config::{self, BuildFolder, Configured};
 use crate::run::context::{Context, StepTimer};
 use crate::run::digests::file_digest;
 use crate::run::event::{Cached, Event, Step};
 use crate::run::kernel_key::{alike_key, request_key, toolchain};
+use crate::run::killed_make::{self, Removed};
 use crate::run::source::Source;
 use crate::run::worktree;
 use crate::sys::logged::logged;
@@ -157,9 +157,7 @@ pub fn build(context: &Context<'_>, source: &Source, work: &KernelWork, subject:
     context.announce(&timer, "configuring");
     config::begin(context, source, &folder, &work.id)?;
     recover(context, &folder, subject)?;
-    // From here on make writes; where it is killed, the mark stays.
-    let mark = folder.making_mark();
-    write_atomically(&mark, subject.as_bytes())?;
+    let mark = killed_make::mark(&folder, subject)?;
     let log = context.folder.join(format!("build-{}.log", crate::plan::cell::slug(subject)));
     let (text, symbols) = match config::configure(context, source, &folder, work, &log)? {
         Configured::Config { text, symbols } => (text, symbols),
@@ -239,7 +237,7 @@ fn stored(
 fn recover(context: &Context<'_>, folder: &BuildFolder, subject: &str) -> Result<()> {
     let mark = folder.making_mark();
     if mark.exists() {
-        let removed = config::recover(folder, &mark)?;
+        let removed = killed_make::recover(folder, &mark)?;
         fs::remove_file(&mark)?;
         let what = match removed {
             Removed::Newer(files) => format!("the {files} files that it wrote are removed"),

@@ -30,6 +30,7 @@ pub mod import;
 pub mod kernel;
 pub mod kernel_key;
 pub mod kernel_tree;
+pub mod killed_make;
 pub mod kvm;
 pub mod libseccomp;
 pub mod mailbox;

@@ -15,7 +15,8 @@ use super::warnings::read;
 use crate::fault::Fault;
 use crate::lab::fragment::Symbols;
 use crate::parse::make::{BuildFailure, BuildReport};
-use crate::run::config::{BuildFolder, parallelism, recover};
+use crate::run::config::{BuildFolder, parallelism};
+use crate::run::killed_make::{mark, recover};
 use crate::run::worktree;
 use crate::sys::logged::logged;
 use crate::sys::process::{Exit, capture, command};
@@ -104,8 +105,7 @@ impl<'a> Objects<'a> {
         make.arg(format!("-j{}", parallelism())).args(targets).envs(self.environment.iter().cloned());
         // A place of its own: a few objects must not wait for whole kernels of other labs.
         let _slot = self.subject.context.slot("build single objects", 1)?;
-        let mark = self.folder.making_mark();
-        fs::write(&mark, &self.subject.name)?;
+        let mark = mark(&self.folder, &self.subject.name)?;
         let mut said = String::new();
         let what = format!("make {}", targets.first().copied().unwrap_or_default());
         let exit = logged(make, &what, self.deadline, &self.log, &mut |line| {
