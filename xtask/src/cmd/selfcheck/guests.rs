@@ -28,6 +28,9 @@ use crate::tell::terminal::Terminal;
 /// Time of the checks before and after the faulty one.
 const HEALTHY_CHECK: Duration = Duration::from_secs(20);
 
+/// Guests at a time for each CPU: many of them do nothing but wait for their deadlines.
+const JOBS_PER_CPU: usize = 2;
+
 /// How much longer than its deadline a guest may run before the lab ends it.
 const SPARE: Duration = Duration::from_secs(5);
 
@@ -62,7 +65,10 @@ pub(super) fn run(
     let (plan, cells) = plan(&mut session.lab, &faults)?;
     // What is wanted of some is that the lab itself is in trouble: that is not tried again.
     let cut_off = CutOff::RunAgain;
-    let options = Options { retries: 0, fail_fast: false, cut_off, ..args.run.options() };
+    let mut options = Options { retries: 0, fail_fast: false, cut_off, ..args.run.options() };
+    if args.run.jobs.is_none() {
+        options.jobs *= JOBS_PER_CPU;
+    }
     let fault_of = |record: &CellRecord| cells.iter().position(|cell| *cell == record.id);
     let mut on_event = |terminal: &mut Terminal, event: &Event| match event {
         Event::Cell(record) => {

@@ -18,16 +18,25 @@ const FILE: &str = "sources.tar.xz";
 /// Longest for unpacking and packing.
 const TOOL_DEADLINE: Duration = Duration::from_secs(600);
 
-/// Drivers whose sources stay. Every Kconfig and Makefile does.
-const DRIVERS: &str = "base char clocksource cpufreq misc rtc tty virtio";
+/// Folders of which little is needed, what stays of the folders in them, and what goes of the others. Every Kconfig
+/// and Makefile of the kernel's stays.
+const LITTLE_NEEDED: [(&str, &str, &str); 3] = [
+    ("drivers", "base char clocksource cpufreq misc net rtc tty virtio", "*.[ch]"),
+    ("fs", "debugfs devpts exportfs iomap kernfs notify proc ramfs sysfs tracefs", "*.[ch]"),
+    ("tools/testing/selftests", "kselftest lib seccomp", "*"),
+];
 
-/// What is left out besides drivers.
-const LEFT_OUT: [&str; 5] = [
+/// What is left out besides.
+const LEFT_OUT: [&str; 9] = [
     "*/arch/[!x]*/*.[chS]",
     "*/arch/[!x]*/*.dts*",
     "*/Documentation/*.??*",
-    "*/sound/*.[ch]",
+    "*/Documentation/ABI/*",
     "*/drivers/net/*/*.[ch]",
+    "*/include/dt-bindings/*",
+    "*/samples/*.[ch]",
+    "*/sound/*.[ch]",
+    "*/tools/perf/*",
 ];
 
 /// The tarball; made of the default tree's package where it is not there yet.
@@ -78,10 +87,13 @@ fn package(session: &Session, tree: &str) -> Result<PathBuf> {
 /// Patterns of what is left out of these sources.
 fn left_out(sources: &Path) -> Result<Vec<String>> {
     let mut patterns: Vec<String> = LEFT_OUT.map(str::to_owned).to_vec();
-    for entry in fs::read_dir(sources.join("drivers"))? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if !DRIVERS.split(' ').chain(["net"]).any(|kept| kept == name) {
-            patterns.push(format!("*/drivers/{name}/*.[ch]"));
+    for (folder, kept, rest) in LITTLE_NEEDED {
+        for entry in fs::read_dir(sources.join(folder))? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.file_type()?.is_dir() && !kept.split(' ').any(|kept| kept == name) {
+                patterns.push(format!("*/{folder}/{name}/{rest}"));
+            }
         }
     }
     Ok(patterns)
