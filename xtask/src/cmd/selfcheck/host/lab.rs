@@ -115,10 +115,7 @@ impl Lab {
             let _ = fs::remove_dir_all(folder.join(kept));
             fs::create_dir_all(folder.join(kept))?;
         }
-        for forgotten in ["objects", "requests", "trees", "downloads", "tmp"] {
-            let _ = fs::remove_dir_all(folder.join("cache").join(forgotten));
-        }
-        forget_configs(&folder.join("cache/work"));
+        forget(&folder.join("cache"));
         let tarball = tarball(session, &folder)?;
         let server = Server::start(&tarball)?;
         declare_tree(&root, &server.url(), &file_digest(&tarball)?)?;
@@ -131,7 +128,23 @@ impl Lab {
             _lock: lock,
         };
         lab.change()?;
+        lab.build_once()?;
         Ok(lab)
+    }
+
+    /// Builds a kernel where none is there: what cases change of it is little.
+    fn build_once(&self) -> Result<()> {
+        let cache = self.folder.join("cache");
+        if has_kernel(&cache.join("work")) {
+            return Ok(());
+        }
+        let text = "a kernel of this suite's own: that is done once";
+        tell::print(&status_line(&Style::new().cyan(), "BUILDING", None, text));
+        if let Err(told) = self.run()?.wants(Exit::Code(0), &["1 pass"]) {
+            anyhow::bail!("the suite's own kernel: {told}");
+        }
+        forget(&cache);
+        self.change()
     }
 
     /// Another change of the kernel than all before: it has to be built.
@@ -307,6 +320,25 @@ pub fn statuses(results: &Path) -> Result<Vec<String>> {
     let checks = record["cells"].as_array().into_iter().flatten().flat_map(|cell| cell["checks"].as_array());
     let subs = checks.flatten().flat_map(|check| check["subs"].as_array().into_iter().flatten());
     Ok(subs.map(|sub| format!("{} {}", sub["path"], sub["status"])).collect())
+}
+
+/// Whether a kernel was built, and its build not broken off.
+fn has_kernel(work: &Path) -> bool {
+    let below = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let mut builds = below(work).flat_map(|family| below(&family.path().join("build")));
+    builds.any(|build| {
+        let path = build.path();
+        path.join("vmlinux").exists()
+            && !path.with_file_name(format!("{}.making", build.file_name().display())).exists()
+    })
+}
+
+/// Forgets all that is stored under keys.
+fn forget(cache: &Path) {
+    for forgotten in ["objects", "requests", "trees", "downloads", "tmp"] {
+        let _ = fs::remove_dir_all(cache.join(forgotten));
+    }
+    forget_configs(&cache.join("work"));
 }
 
 /// Removes the marks of configs that are made, so that they are made again. What is not there needs no removing.

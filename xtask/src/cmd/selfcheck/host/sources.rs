@@ -23,7 +23,7 @@ const TOOL_DEADLINE: Duration = Duration::from_secs(600);
 const LITTLE_NEEDED: [(&str, &str, &str); 3] = [
     ("drivers", "base char clocksource cpufreq misc net rtc tty virtio", "*.[ch]"),
     ("fs", "debugfs devpts exportfs iomap kernfs notify proc ramfs sysfs tracefs", "*.[ch]"),
-    ("tools/testing/selftests", "kselftest lib seccomp", "*"),
+    ("tools/testing/selftests", "clone3 kselftest lib seccomp", "*"),
 ];
 
 /// What is left out besides.
