@@ -17,7 +17,7 @@ use crate::plan::key::Key;
 use crate::record::store::{sync_folder, write_atomically};
 use crate::run::digests::{DIGESTS, keep, read_kept, seal, verify};
 use crate::sys::lock::Lock;
-use crate::sys::temporary::{Temporary, remove_leftovers};
+use crate::sys::temporary::{Temporary, remove_leftovers, spread};
 
 /// What kinds of objects are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,7 @@ impl Cache {
             for folder in ["tmp", "requests", "downloads", "trees", "work", "objects"] {
                 fs::create_dir_all(root.join(folder))?;
             }
+            spread(&root.join("tmp"));
             Ok(())
         };
         make().map_err(|error| {

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 use tempfile::TempDir;
 
 use crate::sys::lock::{Lock, try_lock_folder};
@@ -43,6 +44,19 @@ impl Temporary {
     /// Where it is.
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+}
+
+/// Asks the file system to put each folder in `parent` in a place of its own. Without this ext4 makes the files of a new folder
+/// where those of the last one were just removed, and passes by each of their inodes once more for every file, since it does not
+/// use them again within a minute: a kernel tree then takes ten times as long to unpack. Other file systems have
+/// no such wish, and it is no more than one.
+pub fn spread(parent: &Path) {
+    if let Ok(folder) = std::fs::File::open(parent)
+        && let Ok(flags) = ioctl_getflags(&folder)
+        && !flags.contains(IFlags::TOPDIR)
+    {
+        let _ = ioctl_setflags(&folder, flags | IFlags::TOPDIR);
     }
 }
 

@@ -29,8 +29,15 @@ const KILLS: [(Stage, usize); 13] = [
     (Stage::Record, 1),
 ];
 
-/// Time between two looks: the shortest stages take some milliseconds.
-const POLL: Duration = Duration::from_millis(1);
+/// Time between two looks, which cost about as much as they take: the shortest stages take some milliseconds.
+fn poll(stage: Stage) -> Duration {
+    Duration::from_millis(match stage {
+        Stage::Image | Stage::Store | Stage::Record => 1,
+        Stage::Apply | Stage::Program | Stage::Link => 5,
+        Stage::Download | Stage::Unpack | Stage::Import | Stage::CheckOut => 20,
+        Stage::Configure | Stage::Make | Stage::Guest => 20,
+    })
+}
 
 /// Runs that are tried for a kill in one stage.
 const TRIES_MAX: usize = 8;
@@ -119,7 +126,7 @@ pub fn await_stage(running: &Running, stage: Stage) -> Result<bool> {
         if is_in(lab, stage, &temporary, &places.results) {
             return Ok(true);
         }
-        std::thread::sleep(POLL);
+        std::thread::sleep(poll(stage));
     }
     Ok(false)
 }
