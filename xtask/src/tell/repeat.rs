@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use console::style;
 
-use crate::record::model::Run;
+use crate::record::model::{CheckStatus, Run};
 use crate::record::repeat::{Rate, RepeatRecord};
 
 /// More results than this are counted, and not named.
@@ -23,6 +23,8 @@ enum Sort {
     Flaky,
     /// It never passed.
     Never,
+    /// The kernel has no such thing.
+    Absent,
     /// It passed wherever it was asked, and that was not in each round.
     Seldom,
 }
@@ -31,6 +33,7 @@ impl Sort {
     fn of(rate: &Rate, rounds: usize) -> Self {
         match rate {
             _ if rate.is_flaky() => Self::Flaky,
+            _ if rate.seen.chars().all(|letter| letter == CheckStatus::Absent.letter()) => Self::Absent,
             Rate { passed, of, .. } if passed < of || *of == 0 => Self::Never,
             Rate { of, .. } if *of < rounds => Self::Seldom,
             _ => Self::Always,
@@ -42,6 +45,7 @@ impl Sort {
             Self::Always => "always",
             Self::Flaky => "flaky",
             Self::Never => "never",
+            Self::Absent => "absent",
             Self::Seldom => "seldom",
         }
     }
@@ -63,10 +67,9 @@ pub fn section(run: &Run) -> String {
         count(Sort::Flaky),
         count(Sort::Never)
     );
-    match count(Sort::Seldom) {
-        0 => {}
-        seldom => {
-            let _ = write!(text, ", {seldom} passed and were not asked in each");
+    for (sort, what) in [(Sort::Absent, "absent"), (Sort::Seldom, "passed and were not asked in each")] {
+        if count(sort) > 0 {
+            let _ = write!(text, ", {} {what}", count(sort));
         }
     }
     text.push('\n');
