@@ -94,7 +94,7 @@ impl RunFolder {
 /// If it cannot be written.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().context("a file without a folder")?;
-    let write = || -> std::io::Result<()> {
+    let write = || -> Result<()> {
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
         file.write_all(bytes)?;
         use std::os::unix::fs::PermissionsExt;
@@ -102,9 +102,20 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         // Before the rename: else a crash of the machine could leave an empty file under the name.
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
-        std::fs::File::open(folder)?.sync_all()
+        sync_folder(folder)
     };
     write().with_context(|| format!("writing {}", path.display()))
+}
+
+/// Removes a file that need not be there.
+///
+/// # Errors
+/// If it is there and cannot be removed.
+pub fn remove_if_there(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Has the disk know what a folder holds: what was renamed into it.

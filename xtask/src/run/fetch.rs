@@ -8,6 +8,7 @@ use fs_err as fs;
 
 use crate::fault::Fault;
 use crate::lab::tree::kernel_directory;
+use crate::record::store::remove_if_there;
 use crate::run::apt::{self, Apt, Package};
 use crate::run::context::Context;
 use crate::run::digests::file_digest;
@@ -127,13 +128,6 @@ fn keep_promised(
         remove_if_there(target)?;
         Err(fault.into())
     })
-}
-
-fn remove_if_there(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
-    }
 }
 
 /// Downloads a file, going on where an earlier try stopped.

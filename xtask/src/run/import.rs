@@ -12,6 +12,7 @@ use crate::fault::Fault;
 use crate::lab::patch::hex;
 use crate::lab::tree::{Tree, TreeSource, kernel_directory};
 use crate::record::model::TreeRecord;
+use crate::record::store::remove_if_there;
 use crate::run::context::{Context, StepTimer};
 use crate::run::digests::{keep, read_kept};
 use crate::run::event::{Cached, Event, Step};
@@ -21,7 +22,7 @@ use crate::run::mend;
 use crate::run::source_files::{checkout_files, plain_files};
 use crate::run::worktree::WorkFolder;
 use crate::sys::lock::Lock;
-use crate::sys::process::{capture, quote};
+use crate::sys::process::capture;
 
 /// What an earlier import found, in the folder of a tree.
 const STATE: &str = "state.json";
@@ -327,15 +328,6 @@ fn drop_unlisted(
 
 fn write_tree(folder: &TreeFolder) -> Result<String> {
     Ok(folder.git.run_with(&["write-tree"], Some(&folder.index()), None, b"")?.text().trim().to_owned())
-}
-
-fn remove_if_there(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("removing {}", quote(&path.to_string_lossy())))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 
-use crate::record::store::write_atomically;
+use crate::record::store::{remove_if_there, write_atomically};
 use crate::run::config::BuildFolder;
 
 /// What was removed of a build directory.
@@ -32,10 +32,7 @@ pub fn mark(folder: &BuildFolder, subject: &str) -> Result<PathBuf> {
     let (kept, mark) = (folder.beside("auto.conf"), folder.making_mark());
     match fs::read(folder.path.join(OLD_CONFIG)) {
         Ok(text) => write_atomically(&kept, &text)?,
-        Err(error) if error.kind() == ErrorKind::NotFound => match fs::remove_file(&kept) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        },
+        Err(error) if error.kind() == ErrorKind::NotFound => remove_if_there(&kept)?,
         Err(error) => return Err(error.into()),
     }
     write_atomically(&mark, subject.as_bytes())?;

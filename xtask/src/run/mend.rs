@@ -13,7 +13,7 @@ use fs_err as fs;
 use regex::Regex;
 
 use crate::fault::Fault;
-use crate::record::store::write_atomically;
+use crate::record::store::{remove_if_there, write_atomically};
 use crate::run::context::Context;
 use crate::run::git::Git;
 use crate::run::import::repository_lock;
@@ -124,11 +124,7 @@ pub fn mend_if_marked(context: &Context<'_>, git: &Git, repository: &Path) -> Re
     crate::sys::interrupt::check()?;
     let damaged = damaged_files(&(looked.stderr.clone() + &looked.text()))?;
     for file in &damaged {
-        let path = repository.join("objects").join(file);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
+        remove_if_there(&repository.join("objects").join(file))?;
     }
     // Last: a lab that is killed before does all of it again.
     let next = generation(repository) + 1;

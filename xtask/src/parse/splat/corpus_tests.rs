@@ -61,6 +61,10 @@ fn told(found: &[Finding<u16>]) -> Vec<String> {
     if told.is_empty() { vec!["# expect: clean".to_owned()] } else { told }
 }
 
+fn instead(path: &Path, told: &[String], wanted: &[String]) -> String {
+    format!("{}:\n{}\ninstead of\n{}", path.display(), told.join("\n"), wanted.join("\n"))
+}
+
 #[test]
 fn real_consoles_give_what_they_expect() {
     let (splats, mut count, mut wrong) = (splats(), 0, Vec::new());
@@ -68,12 +72,7 @@ fn real_consoles_give_what_they_expect() {
         let bytes = fs::read(&path).unwrap();
         let (wanted, told) = (wanted(&path, &bytes), told(&scan_console(&splats, &bytes)));
         if told != wanted {
-            wrong.push(format!(
-                "{}:\n{}\ninstead of\n{}",
-                path.display(),
-                told.join("\n"),
-                wanted.join("\n")
-            ));
+            wrong.push(instead(&path, &told, &wanted));
         }
         count += 1;
     }
@@ -90,12 +89,7 @@ fn real_logs_give_what_their_consoles_give() {
         let wanted = wanted(&path, &bytes);
         let told = told(&scan_log(&splats, &fs::read(&path).unwrap()));
         if told != wanted {
-            wrong.push(format!(
-                "{}:\n{}\ninstead of\n{}",
-                path.display(),
-                told.join("\n"),
-                wanted.join("\n")
-            ));
+            wrong.push(instead(&path, &told, &wanted));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -15,6 +15,7 @@ use super::warnings::read;
 use crate::fault::Fault;
 use crate::lab::fragment::Symbols;
 use crate::parse::make::{BuildFailure, BuildReport};
+use crate::record::store::remove_if_there;
 use crate::run::config::{BuildFolder, parallelism};
 use crate::run::killed_make::{mark, recover};
 use crate::run::worktree;
@@ -168,10 +169,7 @@ impl<'a> Objects<'a> {
         for object in objects {
             // The command goes with the object: that of an earlier tree says nothing of this one.
             for old in [self.folder.path.join(object), self.command_of(object)] {
-                match fs::remove_file(old) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-                    _ => {}
-                }
+                remove_if_there(&old)?;
             }
         }
         self.make(&[&["--keep-going"], words, objects].concat())

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::server::Server;
 use super::sources::tarball;
 use crate::cmd::session::Session;
+use crate::run::config::BuildFolder;
 use crate::run::digests::file_digest;
 use crate::sys::lock::{Lock, lock};
 use crate::sys::process::{Exit, Process, capture, command, tail};
@@ -327,9 +328,8 @@ fn has_kernel(work: &Path) -> bool {
     let below = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let mut builds = below(work).flat_map(|family| below(&family.path().join("build")));
     builds.any(|build| {
-        let path = build.path();
-        path.join("vmlinux").exists()
-            && !path.with_file_name(format!("{}.making", build.file_name().display())).exists()
+        let folder = BuildFolder { path: build.path(), work: work.to_owned() };
+        folder.path.join("vmlinux").exists() && !folder.making_mark().exists()
     })
 }
 
